@@ -1,0 +1,90 @@
+# What a person types. Every target installs what it needs; running one twice is harmless.
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO ?= --history 30d --rate 20 --duration 60s
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help up down demo status check test test-fast chaos bench lock format install install-dev page browser clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+up: install ## Start the whole stack on this machine and print where it listens
+	@$(BIN)/weir up --detach
+
+down: ## Stop the stack; nothing is lost
+	@if [ -x $(BIN)/weir ]; then $(BIN)/weir down; else echo "Nothing is installed yet, so nothing runs."; fi
+
+demo: install ## Send believable shop traffic through the gateway, 30 days of history first
+	@$(BIN)/weir demo $(DEMO)
+
+status: install ## What runs, what lags, what is stored
+	@$(BIN)/weir status
+
+check: install-dev page-deps ## Formats, lint, types, import directions: the same in CI
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	npm --prefix dashboard run check
+
+test: install-dev page browser ## Every test, on a real broker, store and browser
+	$(BIN)/pytest
+
+test-fast: install-dev ## Tests that need no service
+	$(BIN)/pytest tests/unit tests/contract -q
+
+chaos: install-dev ## Kill every part, one after the other, under load; ends with an audit (about 10 minutes)
+	$(BIN)/python -m bench.chaos
+
+bench: install-dev ## Measure gateway, worker and the whole path; writes the tables of docs/performance.md
+	$(BIN)/python -m bench
+
+format: install-dev page-deps ## Put code into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	npm --prefix dashboard run format
+
+lock: install-dev ## Pin the newest versions that pyproject.toml allows, with hashes
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--no-emit-find-links --upgrade pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--no-emit-find-links --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+install: $(VENV)/.installed
+install-dev: $(VENV)/.installed-dev
+page-deps: dashboard/node_modules/.installed
+
+page: dashboard/dist/index.html ## Build the dashboard
+
+browser: ## A chromium for the browser tests (Debian's package)
+	@command -v chromium >/dev/null 2>&1 || deploy/ci/install_chromium.sh
+
+clean: down ## Remove everything installed, built and stored here
+	rm -rf $(VENV) .weir dashboard/node_modules dashboard/dist
+
+$(VENV)/bin/python:
+	@command -v python3 >/dev/null || { echo "Python 3.11 or newer is missing: install it and run make again."; exit 1; }
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; this is $$(python3 --version)."; exit 1; }
+	@python3 -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing Python packages …"
+	@$(BIN)/pip install -q --no-deps --require-hashes -r requirements.txt
+	@$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	@echo "Installing Python packages for development …"
+	@$(BIN)/pip install -q --no-deps --require-hashes -r requirements-dev.txt
+	@touch $@
+
+dashboard/node_modules/.installed: dashboard/package-lock.json
+	@echo "Installing npm packages of the dashboard …"
+	@npm --prefix dashboard ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+dashboard/dist/index.html: dashboard/node_modules/.installed $(shell find dashboard/src dashboard/index.html -type f 2>/dev/null)
+	@echo "Building the dashboard …"
+	@npm --prefix dashboard run build --silent

@@ -1,0 +1,1 @@
+"""Measurements, each with a bare baseline of its own, so that a figure is also a ratio."""

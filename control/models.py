@@ -1,0 +1,87 @@
+"""The tables. Identifiers are text chosen by us or by people; times are UTC."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, ForeignKey, MetaData, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMING = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    """Root of the declared schema; a test compares it with the migrated one."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class Organization(Base):
+    """Owns projects and root clients."""
+
+    __tablename__ = "organizations"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
+
+
+class Project(Base):
+    """One tracked product; field by field what `schemas.control.ProjectRecord` says."""
+
+    __tablename__ = "projects"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id"), index=True)
+    name: Mapped[str] = mapped_column(String(200))
+    origins: Mapped[list[str]] = mapped_column(JSON, default=list)
+    timezone: Mapped[str] = mapped_column(String(64), default="UTC")
+    week_start: Mapped[int] = mapped_column(default=1)
+    retention_days: Mapped[int] = mapped_column(default=400)
+    currency: Mapped[str] = mapped_column(String(3), default="USD")
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
+
+
+class Client(Base):
+    """An API key. The secret itself is never stored; a root client belongs to no project."""
+
+    __tablename__ = "clients"
+    __table_args__ = (
+        CheckConstraint("type in ('write', 'read', 'root')", name="type"),
+        CheckConstraint("(type = 'root') = (project_id is null)", name="root_has_no_project"),
+    )
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id"), index=True)
+    project_id: Mapped[str | None] = mapped_column(ForeignKey("projects.id"), index=True)
+    type: Mapped[str] = mapped_column(String(8))
+    name: Mapped[str] = mapped_column(String(200), default="")
+    secret_hash: Mapped[str | None] = mapped_column(String(80))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
+
+
+class Salt(Base):
+    """The random salt of one UTC day, `YYYY-MM-DD`; 64 hexadecimal digits."""
+
+    __tablename__ = "salts"
+
+    day: Mapped[str] = mapped_column(String(10), primary_key=True)
+    salt: Mapped[str] = mapped_column(String(64))
+
+
+class TopicEpoch(Base):
+    """The identity of a Kafka topic, and the epoch of its present incarnation (32 bits, unsigned)."""
+
+    __tablename__ = "topic_epochs"
+
+    topic: Mapped[str] = mapped_column(String(249), primary_key=True)
+    topic_id: Mapped[str] = mapped_column(String(64))
+    epoch: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,69 @@
+"""Organisations and their projects."""
+
+import re
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from control.errors import ConflictError, InvalidIdError, NotFoundError
+from control.models import Client, Organization, Project
+
+_PROJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def create_organization(session: Session, organization_id: str, name: str) -> Organization:
+    """Add an organisation; the caller commits.
+
+    :raises ConflictError: the id is taken.
+    """
+    if session.get(Organization, organization_id) is not None:
+        raise ConflictError(f"The organisation {organization_id} exists already.")
+    organization = Organization(id=organization_id, name=name)
+    session.add(organization)
+    session.flush()
+    return organization
+
+
+def create_project(
+    session: Session, organization_id: str, project_id: str, name: str, *, origins: Sequence[str] = ()
+) -> Project:
+    """Add a project to an organisation; the caller commits.
+
+    :param origins: what `schemas.control.ProjectRecord.origins` says.
+    :raises InvalidIdError: the id is not 1 to 64 letters (A to Z), digits, ``_`` and ``-``.
+    :raises NotFoundError: no such organisation.
+    :raises ConflictError: the id is taken.
+    """
+    # Ids stand in keys, file names and addresses; an event's project_id has no room for longer ones.
+    if not _PROJECT_ID.fullmatch(project_id):
+        message = f"The project id {project_id[:80]!r} is not possible: 1 to 64 letters (A to Z), digits, _ and -."
+        raise InvalidIdError(message)
+    if session.get(Organization, organization_id) is None:
+        raise NotFoundError(f"There is no organisation {organization_id}.")
+    if session.get(Project, project_id) is not None:
+        raise ConflictError(f"The project {project_id} exists already.")
+    project = Project(id=project_id, organization_id=organization_id, name=name, origins=list(origins))
+    session.add(project)
+    session.flush()
+    return project
+
+
+def find_project(session: Session, project_id: str) -> Project | None:
+    """The project, or None."""
+    return session.get(Project, project_id)
+
+
+def delete_project(session: Session, project_id: str) -> None:
+    """Remove a project and its clients; the caller commits. Its events stay in the store.
+
+    :raises NotFoundError: no such project.
+    """
+    project = session.get(Project, project_id)
+    if project is None:
+        raise NotFoundError(f"There is no project {project_id}.")
+    for client in session.scalars(select(Client).where(Client.project_id == project_id)):
+        session.delete(client)
+    session.flush()
+    session.delete(project)
+    session.flush()

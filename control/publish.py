@@ -1,0 +1,169 @@
+"""Publishing control data: the compacted topic ``weir.control`` is made to say what the database says."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from confluent_kafka import KafkaException, Producer
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from control.errors import PublishError
+from control.models import Client, Project, Salt, TopicEpoch
+from control.salts import rotate_salts
+from control.topic import read_published
+from schemas.control import (
+    ClientRecord,
+    ClientType,
+    LogRecord,
+    ProjectRecord,
+    SaltRecord,
+    control_key,
+)
+from schemas.topics import CONTROL
+
+log = logging.getLogger(__name__)
+
+_OWNED = ("project/", "client/", "salt/", "log/")
+"""Prefixes of the keys the database decides; a record of another kind is not ours to delete."""
+
+_READ_SECONDS = 5.0
+
+Record = ProjectRecord | ClientRecord | SaltRecord | LogRecord
+
+
+def records(session: Session) -> list[Record]:
+    """All control records, as the database has them now."""
+    found: list[Record] = [
+        LogRecord(topic=row.topic, topic_id=row.topic_id, epoch=row.epoch)
+        for row in session.scalars(select(TopicEpoch))
+    ]
+    found += [SaltRecord(day=row.day, salt=row.salt) for row in session.scalars(select(Salt))]
+    found += [
+        ProjectRecord(
+            id=row.id,
+            organization_id=row.organization_id,
+            name=row.name,
+            origins=tuple(row.origins),
+            timezone=row.timezone,
+            week_start=row.week_start,
+            retention_days=row.retention_days,
+            currency=row.currency,
+        )
+        for row in session.scalars(select(Project))
+    ]
+    found += [
+        ClientRecord(
+            id=row.id,
+            organization_id=row.organization_id,
+            project_id=row.project_id,
+            type=ClientType(row.type),
+            name=row.name,
+            secret_hash=row.secret_hash,
+        )
+        for row in session.scalars(select(Client))
+    ]
+    return found
+
+
+class Publisher:
+    """Makes the topic say what the database says: changed records are written, deleted ones get a tombstone.
+
+    The first call reads the topic to its end, so nothing is repeated needlessly and what was deleted while
+    nobody published is found. Several may run at once: each puts right what it sees differing from the
+    database. Not safe to share between threads.
+    """
+
+    def __init__(self, engine: Engine, bootstrap: str) -> None:
+        self._engine = engine
+        self._bootstrap = bootstrap
+        self._published: dict[str, bytes] | None = None
+
+    def publish(self) -> int:
+        """Write what differs and wait until Kafka has it; blocks. Safe to repeat after any error.
+
+        :returns: how many records and tombstones were written.
+        :raises PublishError: Kafka did not take them all.
+        :raises sqlalchemy.exc.SQLAlchemyError: the database cannot be read.
+        """
+        if self._published is None:
+            # Not longer: a process that is told to end waits for this call.
+            self._published = read_published(self._bootstrap, _READ_SECONDS)
+        with Session(self._engine) as session:
+            wanted = _encoded(records(session))
+        changes: dict[str, bytes | None] = {
+            key: value for key, value in wanted.items() if self._published.get(key) != value
+        }
+        changes |= {key: None for key in self._published if key.startswith(_OWNED) and key not in wanted}
+        if changes:
+            # Until all is written nobody knows what the topic says; the next call reads it again.
+            self._published = None
+            self._write(changes)
+            self._published = wanted
+        return len(changes)
+
+    def _write(self, changes: dict[str, bytes | None]) -> None:
+        failures: list[str] = []
+        producer = Producer(
+            {
+                "bootstrap.servers": self._bootstrap,
+                "acks": "all",
+                "enable.idempotence": True,
+                "message.timeout.ms": 15_000,
+                "log_level": 2,
+            }
+        )
+        try:
+            for key, value in changes.items():
+                producer.produce(
+                    CONTROL,
+                    value,
+                    key=key.encode(),
+                    partition=0,
+                    on_delivery=lambda error, _: failures.append(error.str()) if error else None,
+                )
+                producer.poll(0)
+            left = producer.flush(20)
+        except (KafkaException, BufferError) as error:
+            raise PublishError(f"{CONTROL} cannot be written: {error}.") from error
+        if failures or left:
+            why = failures[0] if failures else "no answer in time"
+            raise PublishError(f"{len(failures) + left} records did not reach {CONTROL}: {why}.")
+
+
+async def keep_published(
+    engine: Engine, bootstrap: str, *, seconds: float = 2.0, stop: asyncio.Event | None = None
+) -> None:
+    """Rotate the salts and publish changes every few seconds until cancelled or stopped.
+
+    Runs beside the query API. Kafka or the database being away is logged once per outage and waited out.
+    """
+    publisher = Publisher(engine, bootstrap)
+    stop = stop or asyncio.Event()
+    troubled = False
+    while not stop.is_set():
+        try:
+            await asyncio.to_thread(_rotate_and_publish, engine, publisher)
+            if troubled:
+                log.info("control data is published again")
+            troubled = False
+        except (PublishError, SQLAlchemyError) as error:
+            if not troubled:
+                log.warning("control data is not published at the moment: %s", error)
+            troubled = True
+        try:
+            await asyncio.wait_for(stop.wait(), seconds)
+        except TimeoutError:
+            continue
+
+
+def _rotate_and_publish(engine: Engine, publisher: Publisher) -> None:
+    with Session(engine) as session:
+        rotate_salts(session, datetime.now(UTC))
+    publisher.publish()
+
+
+def _encoded(found: Iterable[Record]) -> dict[str, bytes]:
+    return {control_key(record): record.model_dump_json().encode() for record in found}

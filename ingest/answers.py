@@ -1,0 +1,105 @@
+"""What the gateway answers: refusals with a machine-readable reason, and the headers every answer carries."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import orjson
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+JSON = b"application/json"
+TEXT = b"text/plain; charset=utf-8"
+RETRY_AFTER_SECONDS = 1
+CORS_SECONDS = 7 * 24 * 3600
+
+_ALLOW_ANY = (b"access-control-allow-origin", b"*")
+_EXPOSE = (b"access-control-expose-headers", b"x-weir-reason, retry-after, request-id")
+_PHRASES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    413: "Payload Too Large",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+
+class Refusal(Exception):
+    """A request that is not taken. ``reason`` is one machine-readable word, ``message`` a sentence for people.
+
+    A client may send the same again after a 5xx, which carries ``Retry-After``; after a 4xx other than 408 it would be
+    in vain.
+    """
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+
+def bad_request(reason: str, message: str) -> Refusal:
+    """A request that can't be understood or stored as it is: 400."""
+    return Refusal(400, reason, message)
+
+
+def unavailable(reason: str, message: str) -> Refusal:
+    """Not now: 503 with ``Retry-After``; nothing is known to be stored, and sending it again is right."""
+    return Refusal(503, reason, message)
+
+
+def unforeseen() -> Refusal:
+    """An error of our own: 500. What went wrong is in the log and nobody else's business."""
+    return Refusal(500, "internal_error", "Something went wrong here: send it again.")
+
+
+def refusal_json(refusal: Refusal) -> tuple[bytes, bytes]:
+    """Body and content type of a refusal in our own shape, which is OpenPanel's with ``reason`` added."""
+    body = {
+        "status": refusal.status,
+        "error": _PHRASES.get(refusal.status, "Error"),
+        "message": refusal.message,
+        "reason": refusal.reason,
+    }
+    return orjson.dumps(body), JSON
+
+
+def refusal_headers(refusal: Refusal) -> Headers:
+    """Headers that tell programs why, and when to come again."""
+    headers = [(b"x-weir-reason", refusal.reason.encode())]
+    if refusal.status >= 500:
+        headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
+    return headers
+
+
+async def send_answer(send: Send, status: int, body: bytes, content_type: bytes, extra: Headers | None = None) -> None:
+    """Send a whole answer, readable from pages of any origin."""
+    headers = [
+        (b"content-type", content_type),
+        (b"content-length", str(len(body)).encode()),
+        _ALLOW_ANY,
+        _EXPOSE,
+    ]
+    if extra:
+        headers += extra
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def send_preflight(send: Send, requested_headers: bytes | None) -> None:
+    """Answer a browser's question before a request across origins: any origin and any header, for seven days."""
+    headers = [
+        _ALLOW_ANY,
+        (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+        (b"access-control-allow-headers", requested_headers or b"*"),
+        (b"access-control-max-age", str(CORS_SECONDS).encode()),
+        (b"vary", b"access-control-request-headers"),
+        (b"content-length", b"0"),
+    ]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})

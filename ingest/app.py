@@ -1,0 +1,88 @@
+"""The gateway's routes, as data, and the application made of them."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from ingest.answers import Receive, Refusal, Scope, Send, refusal_headers, refusal_json, send_preflight, unforeseen
+from ingest.collect import Collect
+from ingest.gateway import Gateway
+from ingest.health import Health
+from ingest.protocols.openpanel import OPENPANEL
+from ingest.protocols.protocol import Protocol
+from ingest.settings import GatewaySettings
+
+COLLECTING: tuple[tuple[str, Protocol], ...] = (("/track", OPENPANEL),)
+"""Where events are taken, and in which protocol."""
+
+_REASONS = {404: "no_such_route", 405: "method_not_allowed"}
+
+
+def _other_routes(gateway: Gateway) -> list[Route]:
+    health = Health(gateway)
+    return [
+        Route("/healthz", health.alive, methods=["GET"]),
+        Route("/readyz", health.ready, methods=["GET"]),
+        Route("/metrics", health.metrics, methods=["GET"]),
+    ]
+
+
+class Front:
+    """The outermost ASGI application. Requests that bring events go straight to their endpoint, because the framework
+    costs as much as all their own work; everything else is Starlette's.
+    """
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._settings = settings
+        self._collecting: Mapping[str, ASGIApp] = {}
+        self._starlette = Starlette(
+            lifespan=self._lifespan, exception_handlers={HTTPException: _http_error, Exception: _unexpected}
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or follow the server's life."""
+        if scope["type"] != "http":
+            await self._starlette(scope, receive, send)
+            return
+        endpoint = self._collecting.get(scope["path"])
+        if endpoint is not None:
+            await endpoint(scope, receive, send)
+        elif scope["method"] == "OPTIONS":
+            await send_preflight(send, dict(scope["headers"]).get(b"access-control-request-headers"))
+        else:
+            await self._starlette(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        gateway = Gateway(self._settings)
+        app.router.routes.extend(_other_routes(gateway))
+        self._collecting = {path: Collect(protocol, gateway) for path, protocol in COLLECTING}
+        gateway.start()
+        try:
+            yield
+        finally:
+            await gateway.stop()
+
+
+def _answer(refusal: Refusal) -> Response:
+    body, content_type = refusal_json(refusal)
+    headers = {name.decode(): value.decode() for name, value in refusal_headers(refusal)}
+    headers["access-control-allow-origin"] = "*"
+    return Response(body, refusal.status, headers, content_type.decode())
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = error.detail if isinstance(error, HTTPException) else ""
+    return _answer(Refusal(status, _REASONS.get(status, "http_error"), detail))
+
+
+async def _unexpected(_: Request, __: Exception) -> Response:
+    # The server logs the exception; its text is nobody else's business.
+    return _answer(unforeseen())

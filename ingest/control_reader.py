@@ -1,0 +1,44 @@
+"""Following ``weir.control``: what gateways know of projects, clients and salts, kept up to date."""
+
+import logging
+
+from pydantic import TypeAdapter, ValidationError
+
+from ingest.access import Access
+from ingest.follower import Follower, Record
+from schemas.control import ClientRecord, ControlRecord, ProjectRecord, SaltRecord
+from schemas.topics import CONTROL
+
+log = logging.getLogger(__name__)
+
+_RECORD: TypeAdapter[ControlRecord] = TypeAdapter(ControlRecord)
+
+
+class ControlReader(Follower):
+    """Reads ``weir.control`` from its beginning and stays at its end. A change is in force as soon as it is read;
+    while Kafka is away the last state stays in force.
+    """
+
+    def __init__(self, bootstrap: str, access: Access) -> None:
+        super().__init__(CONTROL, bootstrap)
+        self._access = access
+
+    def take(self, record: Record) -> None:
+        """Apply one record; one that can't be read is logged and changes nothing."""
+        if record.key is None:
+            return
+        key = record.key.decode("utf-8", "replace")
+        kind, _, name = key.partition("/")
+        parsed = None
+        if record.value is not None:
+            try:
+                parsed = _RECORD.validate_json(record.value)
+            except ValidationError as error:
+                log.warning("control record %s cannot be read: %s", key, error.errors(include_input=False)[:1])
+                return
+        if kind == "project" and isinstance(parsed, ProjectRecord | None):
+            self._access.apply_project(name, parsed)
+        elif kind == "client" and isinstance(parsed, ClientRecord | None):
+            self._access.apply_client(name, parsed)
+        elif kind == "salt" and isinstance(parsed, SaltRecord | None):
+            self._access.apply_salt(name, parsed)

@@ -1,0 +1,130 @@
+"""Envelopes: events bundled per partition, durable in Kafka before anybody is told so.
+
+Rule 1 of the contract lives here: the future of an event is done only by the delivery report of its envelope. Rule 2:
+an envelope carries the gateway's id and a number that goes up by one per partition.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import UUID
+
+from ingest.answers import Refusal, unavailable
+from ingest.metrics import Metrics
+from ingest.tally import Tally
+from schemas.envelope import MAX_BYTES, MAX_LINES, Headers, envelope_headers, join_lines
+
+Report = Callable[[str | None], None]
+"""Told once what became of an envelope: None when Kafka has it, else why not."""
+
+
+class Sender(Protocol):
+    """Hands an envelope to Kafka; ``report`` is called on the event loop, never from within the call.
+
+    Raises `Refusal` when it can't even try; then ``report`` is not called.
+    """
+
+    def __call__(self, partition: int, value: bytes, headers: Headers, report: Report) -> None: ...
+
+
+@dataclass(slots=True)
+class _Envelope:
+    partition: int
+    timer: asyncio.TimerHandle | None = None
+    lines: list[bytes] = field(default_factory=list)
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+    size: int = 0
+
+
+class Envelopes:
+    """One open envelope per partition, closed after ``linger_ms``, 200 events or 256 KiB. Lives on one event loop."""
+
+    def __init__(
+        self, send: Sender, gateway: UUID, metrics: Metrics, *, linger_ms: float, in_flight_bytes: int
+    ) -> None:
+        self._send = send
+        self._gateway = str(gateway)
+        self._metrics = metrics
+        self._linger = linger_ms / 1000
+        self._limit = in_flight_bytes
+        self._loop = asyncio.get_running_loop()
+        self._open: dict[int, _Envelope] = {}
+        self._sequence: dict[int, int] = {}
+        self._bytes = 0
+        self._under_way = Tally()
+        self._stopped = False
+
+    @property
+    def in_flight_bytes(self) -> int:
+        """Bytes taken and not yet acknowledged."""
+        return self._bytes
+
+    def add(self, partition: int, lines: Sequence[bytes]) -> asyncio.Future[None]:
+        """Put events into the partition's envelope. The future is done when Kafka has all of them, and raises
+        `Refusal` (503) when that is not known to be so.
+
+        :raises Refusal: 503, at once, when too much is waiting already or the gateway is stopping.
+        """
+        if self._stopped:
+            raise unavailable("stopping", "The gateway is stopping.")
+        size = sum(map(len, lines)) + len(lines)
+        if self._bytes + size > self._limit:
+            raise unavailable("overloaded", "Too many events are waiting for Kafka.")
+        envelope = self._open.get(partition)
+        if envelope is not None and (envelope.size + size > MAX_BYTES or len(envelope.lines) + len(lines) > MAX_LINES):
+            self._close(partition)
+            envelope = None
+        if envelope is None:
+            envelope = self._open[partition] = _Envelope(partition)
+            envelope.timer = self._loop.call_later(self._linger, self._close, partition)
+        future = self._loop.create_future()
+        envelope.lines.extend(lines)
+        envelope.waiting.append(future)
+        envelope.size += size
+        self._bytes += size
+        if len(envelope.lines) >= MAX_LINES or envelope.size >= MAX_BYTES:
+            self._close(partition)
+        return future
+
+    async def drain(self, seconds: float) -> bool:
+        """Take nothing more, close what is open and wait for Kafka; whether all was settled within ``seconds``."""
+        self._stopped = True
+        for partition in list(self._open):
+            self._close(partition)
+        return await self._under_way.wait_zero(seconds)
+
+    def _close(self, partition: int) -> None:
+        envelope = self._open.pop(partition)
+        if envelope.timer is not None:
+            envelope.timer.cancel()
+        sequence = self._sequence[partition] = self._sequence.get(partition, 0) + 1
+        closed = time.perf_counter()
+
+        def report(failure: str | None) -> None:
+            self._under_way.end()
+            self._metrics.delivery.observe(time.perf_counter() - closed)
+            self._settle(envelope, failure)
+
+        self._under_way.begin()
+        try:
+            self._send(partition, join_lines(envelope.lines), envelope_headers(self._gateway, sequence), report)
+        except Refusal as refusal:
+            self._under_way.end()
+            self._settle(envelope, refusal.reason)
+
+    def _settle(self, envelope: _Envelope, failure: str | None) -> None:
+        self._bytes -= envelope.size
+        self._metrics.in_flight.set(self._bytes)
+        if failure is None:
+            self._metrics.envelopes.labels("delivered").inc()
+            self._metrics.lines.observe(len(envelope.lines))
+            for future in envelope.waiting:
+                if not future.done():
+                    future.set_result(None)
+            return
+        self._metrics.envelopes.labels("failed").inc()
+        for future in envelope.waiting:
+            if not future.done():
+                future.set_exception(unavailable(failure, "Kafka did not acknowledge the event: send it again."))

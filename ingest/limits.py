@@ -1,0 +1,57 @@
+"""Bounds on what one request may bring, and reading a body no further than they allow."""
+
+import asyncio
+
+from ingest.answers import Receive, Refusal, bad_request
+
+MAX_USER_AGENT = 2_048
+MAX_HINT = 512
+"""Characters of one header that describes the client; what goes beyond is cut off."""
+MAX_SDK_TEXT = 64
+MAX_PROFILE_ID = 256
+MAX_GROUP_ID = 128
+MAX_GIVEN_DEVICE_ID = 64
+MAX_EVENT_NAME = 80
+BODY_SECONDS = 15.0
+"""A body has to be here by then: whoever sends it a byte at a time must not hold a connection for ever."""
+
+
+def too_large(limit: int) -> Refusal:
+    """The refusal of a body or event of more than ``limit`` bytes."""
+    return Refusal(413, "too_large", f"At most {limit} bytes are taken at once.")
+
+
+async def read_body(receive: Receive, declared: bytes | None, limit: int) -> bytes:
+    """The request's body. ``declared`` is its Content-Length header.
+
+    :raises Refusal: ``too_large`` as soon as it is known, without reading the rest; ``incomplete`` when the client
+        went away in the middle; ``body_too_slow`` (408) when it is not whole after ``BODY_SECONDS``.
+    """
+    if declared is not None and (not declared.isdigit() or len(declared) > 20 or int(declared) > limit):
+        raise too_large(limit)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _read(receive, limit)
+    except TimeoutError:
+        raise Refusal(408, "body_too_slow", f"The body was not whole after {BODY_SECONDS:.0f} seconds.") from None
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > limit:
+            raise too_large(limit)
+        return body
+    chunks: list[bytes] = []
+    size = 0
+    while message["type"] == "http.request":
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise too_large(limit)
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            return b"".join(chunks)
+        message = await receive()
+    raise bad_request("incomplete", "The body ended too early.")

@@ -1,0 +1,50 @@
+"""What the gateway counts. One process keeps its numbers to itself; several share them through files."""
+
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_LINES = (1, 2, 5, 10, 20, 50, 100, 200)
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+
+
+class Metrics:
+    """The gateway's numbers. ``directory``: where several processes share them; None for a single one."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+        registry = self._registry = CollectorRegistry()
+        self.accepted = Counter(
+            "weir_gateway_events", "Events durable in Kafka and answered.", ["protocol", "kind"], registry=registry
+        )
+        self.refused = Counter(
+            "weir_gateway_refusals", "Requests refused.", ["protocol", "status", "reason"], registry=registry
+        )
+        self.envelopes = Counter(
+            "weir_gateway_envelopes", "Envelopes by what became of them.", ["outcome"], registry=registry
+        )
+        self.lines = Histogram(
+            "weir_gateway_envelope_lines", "Events in an envelope.", buckets=_LINES, registry=registry
+        )
+        self.delivery = Histogram(
+            "weir_gateway_delivery_seconds",
+            "From closing an envelope to Kafka's word.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.in_flight = Gauge(
+            "weir_gateway_in_flight_bytes",
+            "Events taken and not yet acknowledged by Kafka.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+
+    def render(self) -> bytes:
+        """All numbers in Prometheus' text format, summed over the processes of this gateway. Reads files then."""
+        if self._directory is None:
+            return generate_latest(self._registry)
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared, path=str(self._directory))  # type: ignore[no-untyped-call]  # the library has no types here
+        return generate_latest(shared)

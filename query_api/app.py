@@ -1,0 +1,97 @@
+"""The application: its routes, and what they share, opened when it starts and closed when it ends."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
+from starlette.routing import Mount
+
+from control.database import open_database
+from control.publish import keep_published
+from query_api.access import Access
+from query_api.answers import add_error_handlers
+from query_api.live_hub import LiveHub
+from query_api.metrics import Metrics
+from query_api.middleware import CountRequests, SecurityHeaders
+from query_api.page import Page, docs
+from query_api.routes import export, health, lists, live, overview, projects
+from query_api.services import Services
+from query_api.settings import QueryApiSettings
+from query_api.store import Store
+
+# The lists take whatever name is left under /insights/{projectId}/, and so come last.
+ROUTERS = (health.router, projects.router, overview.router, lists.router, export.router, live.router)
+
+_DESCRIPTION = """Numbers of your projects, and the events behind them.
+
+Every request carries the headers `openpanel-client-id` and `openpanel-client-secret` of a read or a root client.
+"""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_app(settings: QueryApiSettings, now: Callable[[], datetime] = _now) -> FastAPI:
+    """The application. Nothing is connected until it starts; ``now`` gives the aware time that ranges refer to."""
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        engine = open_database(settings.database_url.get_secret_value())
+        store = Store(settings, metrics)
+
+        async def count(project_id: str) -> int:
+            return await overview.count_live(services, project_id)
+
+        hub = LiveHub(count, settings.live_seconds)
+        services = Services(settings, Access(engine), store, hub, metrics, now)
+        app.state.services = services
+        publishing = asyncio.create_task(keep_published(engine, settings.kafka_bootstrap)) if publishes else None
+        try:
+            yield
+        finally:
+            if publishing is not None:
+                publishing.cancel()
+                with suppress(asyncio.CancelledError):
+                    await publishing
+            await hub.close()
+            await store.close()
+            engine.dispose()
+
+    publishes = settings.publish_control
+    app = FastAPI(
+        title="Weir",
+        version="1",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+        middleware=[
+            Middleware(CountRequests, metrics=metrics),
+            Middleware(SecurityHeaders),
+            Middleware(GZipMiddleware, minimum_size=1_000),
+        ],
+    )
+    add_error_handlers(app)
+    for router in ROUTERS:
+        app.include_router(router)
+
+    async def get_docs() -> Response:
+        return docs(settings.dashboard_dir)
+
+    app.add_api_route("/docs", get_docs, methods=["GET", "HEAD"], include_in_schema=False)
+    app.router.routes.append(Mount("/", Page(settings.dashboard_dir)))
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """The OpenAPI document; needs no service and no settings."""
+    return create_app(QueryApiSettings.model_construct()).openapi()

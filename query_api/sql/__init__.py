@@ -1,0 +1,1 @@
+"""Every SQL text of the query API. Nothing here connects to anything."""

@@ -1,0 +1,117 @@
+"""Single events, page by page, in an order that does not depend on the store."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from query_api.sql.builder import In, Query, Select, build
+from query_api.sql.tables import EVENTS, IDENTITIES
+from query_api.sql.time import milliseconds
+
+_TEXTS = (
+    "name",
+    "device_id",
+    "profile_id",
+    "session_id",
+    "country",
+    "city",
+    "region",
+    "os",
+    "os_version",
+    "browser",
+    "browser_version",
+    "device",
+    "brand",
+    "model",
+    "path",
+    "origin",
+    "title",
+    "referrer",
+    "referrer_name",
+    "referrer_type",
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "utm_term",
+    "utm_content",
+    "language",
+    "screen",
+    "sdk_name",
+    "sdk_version",
+    "currency",
+)
+_COLUMNS = {
+    "id": "toString(event_id)",
+    **{f"event_{name}": name for name in _TEXTS},
+    "created_ms": "toUnixTimestamp64Milli(created_at)",
+    "event_longitude": "longitude",
+    "event_latitude": "latitude",
+    "event_duration_ms": "duration_ms",
+    "event_revenue": "revenue",
+    "event_groups": "groups",
+}
+# The raw coordinates make the order total: no two rows share them.
+_ORDER = "created_at desc, event_id, raw_epoch, raw_partition, raw_offset, raw_line"
+
+_DEVICES_OF_PROFILE = Select(
+    columns={"source": "source_id"},
+    source=IDENTITIES,
+    where=("kind = 'device'", "profile_id = {profile:String}"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events; None and empty mean all. ``profile_id`` includes the earlier anonymous events of the devices that
+    are linked to the profile today. ``end`` is exclusive.
+    """
+
+    names: tuple[str, ...] = ()
+    profile_id: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+def events(
+    database: str, project_id: str, wanted: EventFilter, *, limit: int, offset: int, properties: bool
+) -> tuple[Query, Query]:
+    """A page of events, newest first, and the query for their number (``total``)."""
+    where, parameters = _conditions(wanted)
+    columns = {**_COLUMNS, "event_properties": "toJSONString(properties)"} if properties else _COLUMNS
+    page = Select(
+        columns=columns,
+        source=EVENTS,
+        where=where,
+        order_by=_ORDER,
+        limit="{limit:UInt32} offset {offset:UInt64}",
+    )
+    total = Select(columns={"total": "count()"}, source=EVENTS, where=where)
+    return (
+        build(database, project_id, page, **parameters, limit=limit, offset=offset),
+        build(database, project_id, total, **parameters),
+    )
+
+
+def _conditions(wanted: EventFilter) -> tuple[tuple[str | In, ...], dict[str, Any]]:
+    where: list[str | In] = []
+    parameters: dict[str, Any] = {}
+    if wanted.start is not None:
+        where.append("created_at >= fromUnixTimestamp64Milli({start:Int64}, 'UTC')")
+        parameters["start"] = milliseconds(wanted.start.timestamp())
+    if wanted.end is not None:
+        where.append("created_at < fromUnixTimestamp64Milli({end:Int64}, 'UTC')")
+        parameters["end"] = milliseconds(wanted.end.timestamp())
+    if wanted.names:
+        where.append("name in {names:Array(String)}")
+        parameters["names"] = list(wanted.names)
+    if wanted.profile_id is not None:
+        where.append(
+            In(
+                "device_id",
+                _DEVICES_OF_PROFILE,
+                unless="profile_id = {profile:String}",
+                only_if="profile_id = '' and device_id != ''",
+            )
+        )
+        parameters["profile"] = wanted.profile_id
+    return tuple(where), parameters

@@ -1,0 +1,69 @@
+"""The numbers of the overview; docs/definitions.md says what each means."""
+
+from query_api.periods import Period
+from query_api.sql.builder import Query, Select, build
+from query_api.sql.tables import EVENTS, SESSIONS
+from query_api.sql.time import bounds, bucket, milliseconds, within
+
+# One scan gives the parts of both periods and, with bucket 0, the whole of each: visitors do not add up.
+_SETS = "grouping sets ((current, bucket), (current))"
+
+
+def _columns(time: str) -> dict[str, str]:
+    return {
+        "current": f"{time} >= fromUnixTimestamp64Milli({{current_start:Int64}}, 'UTC')",
+        "bucket": bucket(time),
+    }
+
+
+VISITORS = "uniqExactIf(device_id, device_id != '')"
+SCREEN_VIEWS = "countIf(name = 'screen_view')"
+
+_EVENTS = Select(
+    columns={**_columns("created_at"), "visitors": VISITORS, "screen_views": SCREEN_VIEWS},
+    source=EVENTS,
+    where=(within("created_at"),),
+    group_by=_SETS,
+)
+
+SESSION_SUMS = {
+    "sessions": "sum(sign)",
+    "bounces": "sum(sign * is_bounce)",
+    "lasting": "sum(sign * (duration_ms > 0))",
+    "session_ms": "sum(sign * duration_ms)",
+    "session_views": "sum(sign * toInt64(screen_view_count))",
+}
+
+_SESSIONS = Select(
+    columns={**_columns("started_at"), **SESSION_SUMS},
+    source=SESSIONS,
+    where=(within("started_at"),),
+    group_by=_SETS,
+)
+
+_LIVE = Select(
+    columns={"visitors": VISITORS},
+    source=EVENTS,
+    where=(
+        "created_at > fromUnixTimestamp64Milli({now:Int64} - 300000, 'UTC')",
+        "created_at <= fromUnixTimestamp64Milli({now:Int64} + 60000, 'UTC')",
+    ),
+)
+
+
+def overview(database: str, project_id: str, period: Period) -> tuple[Query, Query]:
+    """Events and sessions of the period and the one before. Rows: ``current`` (0 or 1), ``bucket`` (its start in
+    seconds, 0: the whole period) and the sums.
+    """
+    previous = period.previous()
+    parameters = {
+        **bounds(Period(previous.start, period.end, period.interval)),
+        "current_start": milliseconds(period.start.timestamp()),
+        "buckets": [int(moment.timestamp()) for moment in [*previous.buckets(), *period.buckets()]],
+    }
+    return build(database, project_id, _EVENTS, **parameters), build(database, project_id, _SESSIONS, **parameters)
+
+
+def live(database: str, project_id: str, now_seconds: float) -> Query:
+    """Devices seen in the five minutes before ``now`` (clocks of senders may be a minute ahead)."""
+    return build(database, project_id, _LIVE, now=milliseconds(now_seconds))

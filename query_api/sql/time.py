@@ -1,0 +1,34 @@
+"""Times in SQL: periods as bound milliseconds, parts of a period as bound starts.
+
+The database computes no calendar: where days, weeks and months begin in a project's time zone is settled in
+`query_api.periods` alone, and the store only finds the part that a time falls into.
+"""
+
+from typing import Any
+
+from query_api.periods import Period
+
+
+def within(column: str) -> str:
+    """The condition that a time lies in the period bound by `bounds`."""
+    return (
+        f"{column} >= fromUnixTimestamp64Milli({{start:Int64}}, 'UTC') "
+        f"and {column} < fromUnixTimestamp64Milli({{end:Int64}}, 'UTC')"
+    )
+
+
+def bounds(period: Period) -> dict[str, Any]:
+    """The parameters of `within`."""
+    return {"start": milliseconds(period.start.timestamp()), "end": milliseconds(period.end.timestamp())}
+
+
+def bucket(column: str) -> str:
+    """The start (seconds since the epoch) of the part a time falls into; parts are the parameter ``buckets``,
+    ascending, none after the column's smallest value.
+    """
+    return f"roundDown(toUnixTimestamp({column}), {{buckets:Array(UInt32)}})"
+
+
+def milliseconds(seconds: float) -> int:
+    """Milliseconds of a time in seconds."""
+    return round(seconds * 1000)

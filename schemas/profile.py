@@ -1,0 +1,62 @@
+"""A known person's record, and the operations that change it."""
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.row import Flag, Row, Time, UInt16, UInt32, UInt64
+
+
+class ProfileOpKind(StrEnum):
+    """What a profile operation does with ``values``."""
+
+    SET = "set"
+    SET_ONCE = "set_once"
+    INCREMENT = "increment"
+    UNSET = "unset"
+
+
+class ProfileOp(BaseModel):
+    """One line of ``weir.profile-ops``: a change of one profile, made from one raw event.
+
+    ``values``: dotted property path to value; the standard fields are ``first_name``, ``last_name``, ``email``,
+    ``avatar``, everything else stands below ``properties.``. ``time``: event time in milliseconds, which decides
+    between two settings of one property.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: Literal[1] = 1
+    op: ProfileOpKind
+    project_id: str
+    profile_id: str
+    event_id: str
+    time: int
+    values: dict[str, Any]
+    raw_epoch: int
+    raw_partition: int
+    raw_offset: int
+    raw_line: int
+
+
+class Profile(Row):
+    """One profile, one message of ``weir.profiles`` (key ``project:profile``); the highest ``version`` stands."""
+
+    project_id: str
+    profile_id: str
+    first_name: str
+    last_name: str
+    email: str
+    avatar: str
+    properties: dict[str, Any] = Field(description="Flat, with dotted paths.")
+    created_at: Time
+    """Event time of the first operation."""
+    updated_at: Time
+    """Event time of the newest operation."""
+    is_deleted: Flag
+    version: UInt64
+    ops_epoch: UInt32
+    ops_partition: UInt16
+    ops_offset: UInt64
+    """Where on ``weir.profile-ops`` the newest operation lies."""

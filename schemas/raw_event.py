@@ -1,0 +1,96 @@
+"""A raw event: one line of an envelope on the raw topic, whatever protocol brought it."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RawKind(StrEnum):
+    """What a raw event asks for; ``payload`` has the shape named beside it."""
+
+    TRACK = "track"
+    """``TrackPayload``"""
+    IDENTIFY = "identify"
+    """``IdentifyPayload``"""
+    INCREMENT = "increment"
+    """``CounterPayload``"""
+    DECREMENT = "decrement"
+    """``CounterPayload``"""
+    ALIAS = "alias"
+    GROUP = "group"
+    ASSIGN_GROUP = "assign_group"
+    REPLAY = "replay"
+
+
+MAX_GROUPS = 100
+MAX_TRAIT = 512
+MAX_AVATAR = 4096
+"""Bounds that a gateway has to keep too: an event beyond them becomes a dead letter."""
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Id = Annotated[str, Field(max_length=128)]
+ProfileId = Annotated[str, Field(max_length=256)]
+Trait = Annotated[str, Field(max_length=MAX_TRAIT)]
+Milliseconds = Annotated[int, Field(ge=-(2**53), le=2**53)]
+
+
+class _Payload(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class TrackPayload(_Payload):
+    """An event that happened. Names beginning with ``__`` among the properties have a meaning of their own."""
+
+    name: Name
+    properties: dict[str, Any] = Field(default_factory=dict)
+    groups: Annotated[tuple[Id, ...], Field(max_length=MAX_GROUPS)] = ()
+
+
+class IdentifyPayload(_Payload):
+    """What is known of a person; empty texts never overwrite what was known before."""
+
+    first_name: Trait = ""
+    last_name: Trait = ""
+    email: Trait = ""
+    avatar: Annotated[str, Field(max_length=MAX_AVATAR)] = ""
+    properties: dict[str, Any] = Field(default_factory=dict)
+
+
+class CounterPayload(_Payload):
+    """A number to add to (increment) or take from (decrement) a profile's property; dots address nested keys."""
+
+    property: Name
+    value: float = 1
+
+
+class RawEvent(BaseModel):
+    """One raw event. A foreign producer must give ``kind``, ``project_id`` and ``payload``; the rest has defaults.
+
+    ``event_id``: the sender's id, a UUID or any string; without one the place in the log names the event.
+    ``device_id``: empty for events of a server that belong to no device. ``session_id``: what the sender was told,
+    a hint. ``time``, ``received_at``, ``sent_at``: milliseconds since the epoch; a missing ``received_at`` means the
+    broker's stamp, a missing ``time`` means ``received_at``. ``hints``: request headers that describe the client
+    (lower-case names). Unknown keys are ignored, so that a newer gateway can talk to an older worker.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: Literal[1] = 1
+    kind: RawKind
+    event_id: Annotated[str, Field(max_length=256)] = ""
+    project_id: Annotated[str, Field(min_length=1, max_length=64)]
+    device_id: Id = ""
+    session_id: Annotated[str, Field(max_length=64)] = ""
+    profile_id: ProfileId = ""
+    time: Milliseconds | None = None
+    received_at: Milliseconds | None = None
+    sent_at: Milliseconds | None = None
+    ip: Annotated[str, Field(max_length=64)] = ""
+    user_agent: Annotated[str, Field(max_length=2048)] = ""
+    hints: dict[str, str] = Field(default_factory=dict)
+    protocol: Annotated[str, Field(max_length=32)] = "kafka"
+    client_id: Annotated[str, Field(max_length=64)] = ""
+    sdk_name: Annotated[str, Field(max_length=64)] = ""
+    sdk_version: Annotated[str, Field(max_length=64)] = ""
+    payload: dict[str, Any]

@@ -1,0 +1,1 @@
+"""ClickHouse: the embedded store, migrations, tables that consume Kafka, audit and repair."""

@@ -1,0 +1,226 @@
+"""The comparisons of an audit, each a query. A check gets what the audit saw at its start and gives findings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+
+from schemas import topics
+from sinks.audit_report import Finding, Kind
+
+EXAMPLES = 10
+# Groups by message may be many: rather on disk than out of memory.
+_SETTINGS = {"max_bytes_before_external_group_by": 1_000_000_000, "max_bytes_before_external_sort": 1_000_000_000}
+BELOW_ENDS = (
+    "(raw_epoch != {epoch:UInt32} or raw_offset < "
+    "arrayElement({ends:Array(UInt64)}, indexOf({partitions:Array(UInt16)}, raw_partition)))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is compared: everything below the raw offsets ``ends`` of the present ``epoch``."""
+
+    client: Client
+    epoch: int
+    ends: Mapping[int, int]
+
+    def rows(self, sql: str, **more: Any) -> Sequence[Sequence[Any]]:
+        """The rows of a query, with the scope's parameters bound."""
+        parameters = {
+            "epoch": self.epoch,
+            "partitions": list(self.ends),
+            "ends": list(self.ends.values()),
+            "examples": EXAMPLES,
+            **more,
+        }
+        return self.client.query(sql, parameters=parameters, settings=_SETTINGS).result_rows
+
+
+_UNJOINED_RANGES = """
+    select raw_epoch, raw_partition, reached, from_offset, count() over () as total, from_offset > reached as gap
+    from
+    (
+        select
+            raw_epoch, raw_partition, from_offset, to_offset,
+            max(to_offset) over (
+                partition by raw_epoch, raw_partition order by from_offset, to_offset
+                rows between unbounded preceding and 1 preceding
+            ) as reached,
+            row_number() over (
+                partition by raw_epoch, raw_partition order by from_offset, to_offset
+            ) as number
+        from ledger
+        where kind != 'erasure'
+    )
+    where number > 1 and from_offset != reached
+    order by raw_epoch, raw_partition, from_offset
+"""
+"""Ledger rows that do not begin where the rows before them ended: later is a gap, earlier an overlap."""
+
+_FIRST_RANGES = """
+    select raw_partition, min(from_offset) from ledger
+    where raw_epoch = {epoch:UInt32} and kind != 'erasure' group by raw_partition
+"""
+
+
+def ledger_ranges(scope: Scope, lows: Mapping[int, int]) -> list[Finding]:
+    """No gap and no overlap per epoch and partition, from the log's beginning on."""
+    rows = scope.rows(_UNJOINED_RANGES)
+    gaps = [row for row in rows if row[5]]
+    overlaps = [row for row in rows if not row[5]]
+    gaps += [
+        (scope.epoch, part, lows[part], start, 0, 1)
+        for part, start in scope.rows(_FIRST_RANGES)
+        if part in lows and start > lows[part]
+    ]
+    found = []
+    if gaps:
+        found.append(
+            Finding(
+                kind=Kind.LEDGER_GAP,
+                table="ledger",
+                count=len(gaps),
+                summary=f"{len(gaps)} ranges of the raw log have no ledger row.",
+                examples=tuple(
+                    f"raw partition {part} (epoch {epoch}), offsets {reached} to {start - 1}"
+                    for epoch, part, reached, start, *_ in gaps[:EXAMPLES]
+                ),
+            )
+        )
+    if overlaps:
+        found.append(
+            Finding(
+                kind=Kind.LEDGER_OVERLAP,
+                table="ledger",
+                count=len(overlaps),
+                summary=f"{len(overlaps)} ledger rows tell of raw messages that another row has told of.",
+                examples=tuple(
+                    f"raw partition {part} (epoch {epoch}), from offset {start}, which was reached before ({reached})"
+                    for epoch, part, reached, start, *_ in overlaps[:EXAMPLES]
+                ),
+            )
+        )
+    return found
+
+
+def ledger_sums(scope: Scope) -> list[Finding]:
+    """The parts of a ledger row add up to its lines."""
+    rows = scope.rows(
+        """
+        select raw_epoch, raw_partition, from_offset, lines,
+            stored + repeated + bots + filtered + dead + operations as parts, count() over () as total
+        from ledger
+        where kind = 'message' and lines != parts and (lines != 0 or parts != 1)
+        order by raw_epoch, raw_partition, from_offset
+        limit {examples:UInt32}
+        """
+    )
+    if not rows:
+        return []
+    return [
+        Finding(
+            kind=Kind.LEDGER_SUM,
+            table="ledger",
+            count=rows[0][5],
+            summary=f"{rows[0][5]} ledger rows do not add up.",
+            examples=tuple(f"{_raw(*row[:3])}: {row[3]} lines, but {row[4]} accounted for" for row in rows),
+        )
+    ]
+
+
+def events(scope: Scope) -> list[Finding]:
+    """Per raw message and month: as many different event rows as the ledger says, and none twice."""
+    return _by_message(
+        scope,
+        "events",
+        expected="""
+            select raw_epoch, raw_partition, from_offset as raw_offset, month, toInt64(counted) as wanted
+            from ledger array join row_tables as named, row_months as month, row_counts as counted
+            where named = 'events'
+        """,
+        actual="""
+            select raw_epoch, raw_partition, raw_offset, toYYYYMM(created_at) as month, count() as rows,
+                uniqExact(raw_line, name, event_id) as different
+            from events
+            group by raw_epoch, raw_partition, raw_offset, month
+        """,
+    )
+
+
+def dead_letters(scope: Scope) -> list[Finding]:
+    """Per raw message: as many dead letters as the ledger says."""
+    return _by_message(
+        scope,
+        "dead_letters",
+        expected="""
+            select raw_epoch, raw_partition, from_offset as raw_offset, 0 as month, toInt64(dead) as wanted
+            from ledger
+            where dead > 0
+        """,
+        actual="""
+            select epoch as raw_epoch, partition as raw_partition, offset as raw_offset, 0 as month,
+                count() as rows, uniqExact(line) as different
+            from dead_letters
+            where topic = {raw_topic:String}
+            group by raw_epoch, raw_partition, raw_offset
+        """,
+    )
+
+
+def _by_message(scope: Scope, table: str, *, expected: str, actual: str) -> list[Finding]:
+    rows = scope.rows(
+        f"""
+        select raw_epoch, raw_partition, raw_offset, month, sum(wanted) as told, sum(rows) as found,
+            sum(different) as apart
+        from
+        (
+            select raw_epoch, raw_partition, raw_offset, month, wanted, 0 as rows, 0 as different from ({expected})
+            union all
+            select raw_epoch, raw_partition, raw_offset, month, 0, rows, different from ({actual})
+        )
+        where {BELOW_ENDS}
+        group by raw_epoch, raw_partition, raw_offset, month
+        having told != apart or found != apart
+        order by raw_epoch, raw_partition, raw_offset, month
+        """,
+        raw_topic=topics.RAW,
+    )
+    findings = []
+    for kind, what in _WORDS.items():
+        hits = [(row, count) for row in rows if (count := _excess(kind, *row[4:]))]
+        if hits:
+            total = sum(count for _, count in hits)
+            findings.append(
+                Finding(
+                    kind=kind,
+                    table=table,
+                    count=total,
+                    summary=f"{total} {what}, from {len(hits)} raw messages.",
+                    examples=tuple(
+                        f"{_raw(*row[:3])}{f', month {row[3]}' if row[3] else ''}: "
+                        f"the ledger says {row[4]}, the table has {row[5]} ({row[6]} different)"
+                        for row, _ in hits[:EXAMPLES]
+                    ),
+                )
+            )
+    return findings
+
+
+_WORDS = {
+    Kind.MISSING: "rows are missing",
+    Kind.DOUBLED: "rows are there more than once",
+    Kind.UNEXPECTED: "rows are told of by no ledger row",
+}
+
+
+def _excess(kind: Kind, told: int, found: int, apart: int) -> int:
+    """How many rows of a message are wrong in this way: ``told`` by the ledger, ``found``, ``apart`` different ones."""
+    if kind is Kind.MISSING:
+        return max(told - apart, 0)
+    return found - apart if kind is Kind.DOUBLED else max(apart - told, 0)
+
+
+def _raw(epoch: int, partition: int, offset: int) -> str:
+    return f"raw {partition}/{offset} (epoch {epoch})"

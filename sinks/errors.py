@@ -1,0 +1,25 @@
+"""Everything that can go wrong in ``sinks``, as sentences a person can act on."""
+
+
+class SinkError(Exception):
+    """Base of the errors below; the message names the remedy."""
+
+
+class StoreError(SinkError):
+    """The embedded store cannot be opened."""
+
+
+class StoreInUseError(StoreError):
+    """Another process has the data directory open."""
+
+
+class MigrationError(SinkError):
+    """The schema cannot be brought up to date. Nothing is lost; running again is safe."""
+
+
+class AuditError(SinkError):
+    """The audit could not look at everything it has to compare."""
+
+
+class RebuildError(SinkError):
+    """A rollup could not be rebuilt; the table it came from is untouched."""

@@ -1,0 +1,59 @@
+"""Settings of the store process, and of everything that talks to the store."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class StoreSettings(BaseSettings):
+    """The embedded ClickHouse. Every field is the variable ``WEIR_STORE_<NAME>``."""
+
+    model_config = SettingsConfigDict(env_prefix="WEIR_STORE_", frozen=True, extra="ignore")
+
+    data: Path = Field(Path(".weir/store"), description="Data directory; one process at a time.")
+    host: Literal["127.0.0.1", "::1", "localhost"] = Field(
+        "127.0.0.1", description="Loopback only: the embedded engine has no users and no passwords."
+    )
+    port: int = Field(8123, ge=1, le=65535, description="HTTP port, ClickHouse's own protocol.")
+    allowed_hosts: str = Field(
+        "", description="Names besides localhost and loopback addresses by which clients may call it, with commas."
+    )
+    concurrency: int = Field(16, ge=1, le=256, description="Queries running at the same time; more wait.")
+    max_body_bytes: int = Field(
+        512 * 1024 * 1024, ge=1024, description="Largest request body, before and after decompression."
+    )
+    log_level: Literal["trace", "debug", "information", "warning", "error", "fatal"] = Field(
+        "fatal",
+        description="What the engine itself writes to standard error; a refused query is an error to it.",
+    )
+    kafka_session_timeout_ms: int = Field(
+        6000, ge=1000, description="After a kill, the next process consumes when this has passed."
+    )
+    kafka_heartbeat_interval_ms: int = Field(1500, ge=100, description="Heartbeat of the Kafka consumers.")
+
+
+class SinkSettings(BaseSettings):
+    """Where ClickHouse and Kafka are. Every field is the variable ``WEIR_<NAME>``."""
+
+    model_config = SettingsConfigDict(env_prefix="WEIR_", frozen=True, extra="ignore")
+
+    clickhouse_url: SecretStr = Field(
+        SecretStr("http://127.0.0.1:8123"), description="ClickHouse's HTTP address; may carry a password."
+    )
+    clickhouse_database: str = Field("weir", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="ClickHouse database.")
+    clickhouse_cluster: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$",
+        description="Name of the cluster; none for a single node.",
+    )
+    kafka_bootstrap: str = Field("127.0.0.1:9092", description="host:port of Kafka.")
+    store_kafka_bootstrap: str | None = Field(
+        None, description="host:port of Kafka as ClickHouse reaches it, where that differs."
+    )
+
+    @property
+    def bootstrap_for_store(self) -> str:
+        """host:port that goes into the Kafka tables."""
+        return self.store_kafka_bootstrap or self.kafka_bootstrap

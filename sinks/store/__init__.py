@@ -1,0 +1,1 @@
+"""The embedded ClickHouse, answering on ClickHouse's own HTTP protocol."""

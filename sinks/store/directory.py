@@ -1,0 +1,78 @@
+"""The store's directory: who has it, and the engine's configuration in it."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sinks.errors import StoreError, StoreInUseError
+from sinks.settings import StoreSettings
+
+CONFIGURED = "weir_store_configured"
+"""Name of the macro in the configuration by which one sees that it was read."""
+
+_CONFIG = """<clickhouse>
+    <!-- Written at each start. -->
+    <timezone>UTC</timezone>
+    <kafka>
+        <session_timeout_ms>{session}</session_timeout_ms>
+        <heartbeat_interval_ms>{heartbeat}</heartbeat_interval_ms>
+    </kafka>
+    <backups>
+        <allowed_path>{backups}</allowed_path>
+    </backups>
+    <macros>
+        <!-- Visible from within: so the store knows that the engine has read this file. -->
+        <{mark}>1</{mark}>
+    </macros>
+</clickhouse>
+"""
+
+
+@contextmanager
+def held(directory: Path) -> Iterator[Path]:
+    """Make the directory and hold it for this process, until the block or the process ends, however it ends.
+
+    :raises StoreInUseError: another process has it.
+    :raises StoreError: it cannot be made or written.
+    """
+    lock = directory / "lock"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise StoreError(
+            f"The store's directory {directory} cannot be used ({error.strerror}): "
+            "make it writable or name another one."
+        ) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+            raise StoreInUseError(
+                f"The store's directory {directory} is in use by process {owner}: "
+                "stop that one first, or name another directory."
+            ) from error
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield directory
+    finally:
+        os.close(handle)
+
+
+def write_config(settings: StoreSettings, directory: Path) -> Path:
+    """The engine's configuration file, written anew."""
+    path = directory / "config.xml"
+    backups = directory / "backups"
+    backups.mkdir(exist_ok=True)
+    path.write_text(
+        _CONFIG.format(
+            session=settings.kafka_session_timeout_ms,
+            heartbeat=settings.kafka_heartbeat_interval_ms,
+            mark=CONFIGURED,
+            backups=backups.resolve(),
+        )
+    )
+    return path

@@ -1,0 +1,151 @@
+"""The Faust app: two agents that hand chunks to their lanes. All the work is in ``transaction`` and the processors."""
+
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import faust
+from confluent_kafka import Consumer as KafkaConsumer
+from faust.stores import STORES
+from faust.transport.drivers import TRANSPORTS
+from faust.types import TP
+
+from schemas import topics
+from streams.control import ControlTail
+from streams.devices import DevicesProcessor
+from streams.enrich.geo import GeoDatabase
+from streams.lanes import Lanes
+from streams.processor import Processor
+from streams.profiles import ProfilesProcessor
+from streams.settings import WorkerSettings
+from streams.transaction import Flow, Source
+from streams.transport import Consumer
+
+DEVICES = "devices"
+PEOPLE = "people"
+
+
+class ChunkSchema(faust.Schema[Any, Any]):
+    """Passes (run, chunk) through as it is: lanes read bytes themselves."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> Any:
+        """No key."""
+        return None
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
+        """What the transport made."""
+        return message.value
+
+
+class StreamsApp(faust.App):
+    """A Faust app with lanes. ``fail`` ends the process with a sentence; transport and store use both."""
+
+    lanes: Lanes
+    fail: Callable[[str], None]
+
+
+class _TransportFlow:
+    """The lanes' hold on fetching, by way of the transport's consumer thread."""
+
+    def __init__(self, app: StreamsApp) -> None:
+        self._app = app
+
+    async def start_partition(self, topic: str, partition: int, run: int, position: int) -> bool:
+        return bool(
+            await cast(Consumer, self._app.consumer).partitions.start_partition(TP(topic, partition), run, position)
+        )
+
+    def throttle(self, topic: str, partition: int, paused: bool) -> None:
+        cast(Consumer, self._app.consumer).partitions.throttle(TP(topic, partition), paused)
+
+
+def create_app(
+    settings: WorkerSettings, partitions: int, control: ControlTail, geo: GeoDatabase, fail: Callable[[str], None]
+) -> StreamsApp:
+    """The app, not started. ``partitions``: of the raw topic. Raises ControlMissing when a topic is not registered."""
+    app = _faust_app(settings)
+    sources = _sources(settings, partitions, control, geo)
+    group_reader = KafkaConsumer(
+        {
+            "bootstrap.servers": settings.kafka_bootstrap,
+            "group.id": topics.STREAMS_GROUP,
+            "enable.auto.commit": False,
+        }
+    )
+    flow: Flow = _TransportFlow(app)
+    threads = ThreadPoolExecutor(2 * partitions, thread_name_prefix="lane")
+    app.fail = fail
+    app.lanes = Lanes(sources, lambda: flow, group_reader, threads, fail)
+    for table, source in sources.items():
+        app.Table(table, partitions=partitions, store="partitioned://lanes")
+        _attach_agent(app, table, source.topic)
+    app.timer(60)(_look_for_places(geo))
+    return app
+
+
+def _faust_app(settings: WorkerSettings) -> StreamsApp:
+    TRANSPORTS.aliases["chunks"] = "streams.transport:Transport"
+    STORES.aliases["partitioned"] = "streams.state:PartitionStore"
+    return StreamsApp(
+        topics.STREAMS_GROUP,
+        broker=f"chunks://{settings.kafka_bootstrap}",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        key_serializer="raw",
+        value_serializer="raw",
+        datadir=settings.worker_data,
+        web_enabled=False,
+        stream_wait_empty=True,
+        consumer_group_instance_id=settings.worker_id,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=1024 * 1024,
+        broker_session_timeout=settings.worker_session_timeout_seconds,
+        broker_heartbeat_interval=settings.worker_session_timeout_seconds / 4,
+        broker_rebalance_timeout=20,
+        broker_request_timeout=30,
+        agent_supervisor="mode.CrashingSupervisor",
+    )
+
+
+def _sources(settings: WorkerSettings, partitions: int, control: ControlTail, geo: GeoDatabase) -> dict[str, Source]:
+    """What each table's lanes read and whose logic they run. Raises ControlMissing."""
+    epochs = {spec.name: control.log(spec.name).epoch for spec in topics.TOPICS}
+
+    def devices(partition: int) -> Processor:
+        return DevicesProcessor(partition, partitions, epochs, lambda: control.projects, geo.locate)
+
+    def people(partition: int) -> Processor:
+        return ProfilesProcessor(partition, epochs)
+
+    def source(topic: str, changelog: str, make_processor: Callable[[int], Processor]) -> Source:
+        return Source(
+            topic=topic,
+            topic_id=control.log(topic).topic_id,
+            epoch=epochs[topic],
+            changelog=changelog,
+            group=topics.STREAMS_GROUP,
+            bootstrap=settings.kafka_bootstrap,
+            make_processor=make_processor,
+        )
+
+    return {
+        DEVICES: source(topics.RAW, topics.DEVICES_CHANGELOG, devices),
+        PEOPLE: source(topics.PROFILE_OPS, topics.PEOPLE_CHANGELOG, people),
+    }
+
+
+def _look_for_places(geo: GeoDatabase) -> Callable[[], Awaitable[None]]:
+    """A timer that takes up a geo database that has appeared or changed."""
+
+    async def look() -> None:
+        geo.reload_if_changed()
+
+    return look
+
+
+def _attach_agent(app: StreamsApp, name: str, topic: str) -> None:
+    @app.agent(app.topic(topic, schema=ChunkSchema()), name=f"streams.{name}")
+    async def deliver(chunks: Any) -> None:
+        async for run, chunk in chunks:
+            app.lanes.deliver(run, chunk)

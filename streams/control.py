@@ -1,0 +1,99 @@
+"""Projects and topic epochs as the worker knows them: a tail of ``weir.control``."""
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.control import ControlRecord, LogRecord, ProjectRecord
+from schemas.topics import CONTROL
+
+T = TypeVar("T")
+_RECORD: TypeAdapter[ControlRecord] = TypeAdapter(ControlRecord)
+
+
+class ControlMissing(Exception):
+    """``weir.control`` lacks what a worker needs; the message says what to run."""
+
+
+class ControlTail:
+    """Reads ``weir.control`` in a thread. ``projects`` and ``logs`` are replaced whole, so a reader needs no lock."""
+
+    def __init__(self, bootstrap: str, fail: Callable[[str], None]) -> None:
+        self.projects: dict[str, ProjectRecord] = {}
+        self.logs: dict[str, LogRecord] = {}
+        self._bootstrap = bootstrap
+        self._fail = fail
+        self._read = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._tail, name="control-tail", daemon=True)
+
+    def start(self, timeout: float = 30) -> None:
+        """Begin to read and wait until the topic's end as of now is reached. Raises ControlMissing."""
+        self._thread.start()
+        if not self._read.wait(timeout):
+            raise ControlMissing(
+                f"{CONTROL} could not be read within {timeout:.0f} s: is Kafka up at {self._bootstrap}?"
+            )
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        self._thread.join(5)
+
+    def log(self, topic: str) -> LogRecord:
+        """The registered identity of a topic. Raises ControlMissing."""
+        record = self.logs.get(topic)
+        if record is None:
+            raise ControlMissing(f"Topic {topic} is not registered: run 'weir topics'.")
+        return record
+
+    def _tail(self) -> None:
+        reader = Consumer(
+            {
+                "bootstrap.servers": self._bootstrap,
+                "group.id": "weir-control-reader",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+            }
+        )
+        reader.assign([TopicPartition(CONTROL, 0, OFFSET_BEGINNING)])
+        while not self._stop.is_set():
+            message = reader.poll(0.5)
+            if message is None:
+                continue
+            error = message.error()
+            if error is None:
+                self._apply((message.key() or b"").decode("utf-8", "replace"), message.value())
+            elif error.code() == KafkaError._PARTITION_EOF:
+                self._read.set()
+                reader.close()
+
+    def _apply(self, key: str, value: bytes | None) -> None:
+        kind, _, name = key.partition("/")
+        record = None
+        if value is not None:
+            try:
+                record = _RECORD.validate_json(value)
+            except ValidationError:
+                return  # a kind of record that a newer Weir writes
+        if kind == "project":
+            self.projects = _with(self.projects, name, record if isinstance(record, ProjectRecord) else None)
+        elif kind == "log":
+            known = self.logs.get(name)
+            renewed = isinstance(record, LogRecord) and known is not None and known.topic_id != record.topic_id
+            if renewed and self._read.is_set():
+                self._fail(f"Topic {name} was created anew; starting again to take up its new epoch.")
+            self.logs = _with(self.logs, name, record if isinstance(record, LogRecord) else None)
+
+
+def _with(records: dict[str, T], name: str, record: T | None) -> dict[str, T]:
+    changed = dict(records)
+    if record is None:
+        changed.pop(name, None)
+    else:
+        changed[name] = record
+    return changed

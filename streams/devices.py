@@ -1,0 +1,312 @@
+"""A raw partition's processor: messages to lines, lines to devices, time to ended sessions, all of it to rows.
+
+State keys: ``device/<project>/<device>`` (``device.Device``), ``events/<project>/<bucket>`` for events that have no
+device, ``ring/``, one of these and a slot, and the partition's own clock. What a message does depends on the messages
+before it and on the control data in force, never on how messages came grouped.
+"""
+
+import heapq
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import orjson
+
+from schemas.control import ProjectRecord
+from schemas.envelope import is_tick, is_tick_value, split_lines
+from schemas.partition import partition_of
+from schemas.raw_event import RawEvent, RawKind
+from schemas.session_id import SESSION_TIMEOUT_MS
+from schemas.topics import MAX_MESSAGE_BYTES, MAX_RAW_MESSAGE_BYTES, RAW
+from streams import metrics
+from streams.chunk import Chunk, SourceMessage
+from streams.device import Device, end_current, take
+from streams.prepare import Locate, Place, Rejected, event_id_of, parse_line, prepare
+from streams.processor import Outcome
+from streams.rows import Rows, Tally
+
+CLOCK_KEY = b"\0clock"
+OUTAGE_MS = 2 * 60_000
+"""Ticks come every 30 s: a gap this long between two stamps means that the log itself stood still."""
+GRACE_MS = 5 * 60_000
+"""After the log stood still no session ends for so long: those who were cut off get to say that they are there."""
+MAX_ENDED_PER_MESSAGE = 5_000
+MAX_OUTCOME_ROWS = 50_000
+"""A batch stops between two messages once it has this many rows: nothing unbounded in one transaction."""
+MAX_TAKEN_BYTES = MAX_MESSAGE_BYTES // 2
+"""A larger message is a dead letter as a whole: what it makes must fit into a transaction, it into a dead letter."""
+MAX_TAKEN_LINES = 10_000
+"""A message of more lines is a dead letter as a whole, for the same reason. Gateways close envelopes far below."""
+MAX_POISON_LINES = 10
+"""So many lines of one message may make the step throw; then the whole message is given up."""
+WHOLE_MESSAGE = -1
+_RING_BUCKETS = 256
+
+
+class Clock(NamedTuple):
+    """A partition's stream time, and until when sessions don't end; milliseconds."""
+
+    time: int = 0
+    hold_until: int = 0
+
+    def advanced(self, stamp: int) -> "Clock":
+        """The clock after a message of that stamp. It never goes back."""
+        if stamp <= self.time:
+            return self
+        stood_still = self.time and stamp - self.time > OUTAGE_MS
+        return Clock(stamp, stamp + GRACE_MS if stood_still else self.hold_until)
+
+
+class DevicesProcessor:
+    """See ``processor.Processor``. ``projects`` returns the projects known now; ``epochs`` those of all topics."""
+
+    def __init__(
+        self,
+        partition: int,
+        partitions: int,
+        epochs: dict[str, int],
+        projects: Callable[[], dict[str, ProjectRecord]],
+        locate: Locate,
+    ) -> None:
+        self._partition = partition
+        self._partitions = partitions
+        self._epochs = epochs
+        self._projects = projects
+        self._locate = locate
+        self._state: dict[bytes, bytes] = {}
+        self._clock = Clock()
+        # Open sessions by their device's newest arrival known here: an index of state, so it needs no transaction.
+        # Entries may be stale, never too late.
+        self._overdue: list[tuple[int, bytes]] = []
+
+    def restore(self, state: dict[bytes, bytes]) -> None:
+        """Take up a loaded state: the clock, and which sessions are open since when."""
+        self._state = state
+        stored = state.get(CLOCK_KEY)
+        self._clock = Clock(*orjson.loads(stored)) if stored is not None else Clock()
+        self._index_open_sessions()
+
+    def _index_open_sessions(self) -> None:
+        self._overdue = []
+        for key, value in self._state.items():
+            if key.startswith(b"device/"):
+                device = Device("", "", value, _no_ring)
+                if device.is_open:
+                    self._overdue.append((device.arrival, key))
+        heapq.heapify(self._overdue)
+
+    def process(self, chunks: Sequence[Chunk]) -> Outcome:
+        """See ``processor.Processor``. An event that makes the step throw is found out and becomes a dead letter."""
+        poison: dict[int, str] = {}
+        stop = chunks[-1].end
+        while True:
+            batch = _Batch(self, poison, stop)
+            try:
+                return batch.run(chunks)
+            except _Poison as found:
+                # The step may have changed the device half way, so what was computed is thrown away. What came before
+                # the message is a batch of its own; the message itself is begun anew without that line.
+                batch.undo()
+                offset = found.place.offset
+                if any(message.offset < offset for chunk in chunks for message in chunk.messages):
+                    stop = offset
+                else:
+                    stop = offset + 1
+                    poison[found.place.line] = found.error
+                    if len(poison) >= MAX_POISON_LINES:
+                        poison[WHOLE_MESSAGE] = found.error
+
+
+class _Poison(Exception):
+    """A line on which the step throws: a bug of ours, which must not stop the partition."""
+
+    def __init__(self, place: Place, error: str) -> None:
+        super().__init__(error)
+        self.place = place
+        self.error = error
+
+
+class _Batch:
+    """One pass over chunks: nothing of the processor changes until it is applied."""
+
+    def __init__(self, owner: DevicesProcessor, poison: dict[int, str], stop: int) -> None:
+        self._owner = owner
+        self._poison = poison
+        self._stop = stop
+        self._popped: list[tuple[int, bytes]] = []
+        self._state = owner._state
+        self._epoch = owner._epochs[RAW]
+        self._projects = owner._projects()
+        self._clock = owner._clock
+        self._overdue = owner._overdue
+        self._devices: dict[bytes, Device] = {}
+        self._rows = Rows(owner._partition, owner._partitions, owner._epochs)
+        self._lines = 0
+        self._misplaced = 0
+        self._last = Place(self._epoch, owner._partition, 0, 0, 0)
+
+    def run(self, chunks: Sequence[Chunk]) -> Outcome:
+        end = self._consume(chunks)
+        changes: dict[bytes, bytes | None] = {CLOCK_KEY: orjson.dumps(list(self._clock))}
+        for key, device in self._devices.items():
+            for was, now in device.touched_sessions():
+                if was != now:
+                    self._rows.session(was, now, self._last)
+            changes[key] = device.encode()
+            for slot in device.ring.changed:
+                changes[_ring_key(key, slot)] = device.ring.slot(slot)
+        return Outcome(self._rows.finish(), changes, end, self._applied, self._lines)
+
+    def _applied(self) -> None:
+        self._owner._clock = self._clock
+        if self._misplaced:
+            metrics.MISPLACED.inc(self._misplaced)
+
+    def undo(self) -> None:
+        """Give back to the index what was taken from it; what was added is stale, which it may be."""
+        for entry in self._popped:
+            heapq.heappush(self._overdue, entry)
+
+    def _consume(self, chunks: Sequence[Chunk]) -> int:
+        end = chunks[0].start
+        for chunk in chunks:
+            for message in chunk.messages:
+                if self._rows.rows > MAX_OUTCOME_ROWS or message.offset >= self._stop:
+                    return end
+                self._hole(end, message.offset, message.timestamp)
+                self._message(message)
+                end = message.offset + 1
+            self._hole(end, chunk.end, self._clock.time)
+            end = chunk.end
+        return end
+
+    def _hole(self, start: int, end: int, stamp: int) -> None:
+        """Offsets that hold no message: markers of transactions, aborted messages."""
+        if end > start:
+            self._rows.ledger("hole", Place(self._epoch, self._owner._partition, start, 0, stamp), end, Tally())
+
+    def _message(self, message: SourceMessage) -> None:
+        self._clock = self._clock.advanced(message.timestamp)
+        place = Place(self._epoch, self._owner._partition, message.offset, 0, message.timestamp)
+        self._last = place
+        self._end_overdue(place)
+        value = message.value or b""
+        if is_tick(message.headers) and is_tick_value(value):
+            self._rows.ledger("tick", place, place.offset + 1, Tally())
+            return
+        lines = split_lines(value)
+        self._lines += len(lines)
+        refusal = _refusal(value, len(lines))
+        if refusal is not None:
+            # An empty value would be no row in the store.
+            self._rows.dead(value[:MAX_RAW_MESSAGE_BYTES] or b"\n", "parse", refusal, place._replace(line=-1))
+            self._rows.ledger("message", place, place.offset + 1, Tally(lines=1, dead=1))
+            return
+        stored = repeated = dead = operations = 0
+        for number, line in enumerate(lines):
+            at = Place(place.epoch, place.partition, place.offset, number, place.stamp)
+            try:
+                raw = self._line(line, at)
+            except Rejected as rejected:
+                self._rows.dead(line, "step" if rejected.reason == "step_failed" else "parse", rejected, at)
+                dead += 1
+                continue
+            if raw is None:
+                repeated += 1
+            elif raw.kind is RawKind.TRACK:
+                stored += 1
+            else:
+                operations += 1
+        tally = Tally(lines=len(lines), stored=stored, repeated=repeated, dead=dead, operations=operations)
+        self._rows.ledger("message", place, place.offset + 1, tally)
+
+    def _line(self, line: bytes, place: Place) -> RawEvent | None:
+        """The raw event that had its effect, or None if the device had sent it before. Raises Rejected."""
+        if self._poison and (error := self._poison.get(place.line, self._poison.get(WHOLE_MESSAGE))) is not None:
+            raise Rejected("step_failed", error)
+        try:
+            raw = parse_line(line)
+            event = prepare(raw, place, self._projects.get(raw.project_id), self._owner._locate)
+            device = self._device(raw, place)
+            was_open = device.is_open
+            taken = take(device, event, place, self._rows)
+        except Rejected:
+            raise
+        except Exception as error:  # whatever a line provokes, only that line may die of it
+            raise _Poison(place, f"{type(error).__name__}: {error}") from error
+        self._misplaced += device.misplaced
+        if taken and device.is_open and not was_open:
+            heapq.heappush(self._overdue, (device.arrival, _device_key(raw.project_id, raw.device_id)))
+        return raw if taken else None
+
+    def _device(self, raw: RawEvent, place: Place) -> Device:
+        """The device of an event; events without one share a ring with those of the same id bucket."""
+        if raw.device_id:
+            key = _device_key(raw.project_id, raw.device_id)
+        else:
+            key = f"events/{raw.project_id}/{int(event_id_of(raw, place)[-2:], 16) % _RING_BUCKETS}".encode()
+        device = self._devices.get(key)
+        if device is None:
+            device = self._devices[key] = self._load(key, raw.project_id, raw.device_id)
+        return device
+
+    def _load(self, key: bytes, project_id: str, device_id: str) -> Device:
+        device = Device(project_id, device_id, self._state.get(key), partial(self._segment, key))
+        owner = self._owner
+        if device_id and partition_of(project_id, device_id, owner._partitions) != owner._partition:
+            # A foreign producer put it here; its sessions must not bear the ids of those in its own partition.
+            device.misplaced = True
+            device.session_owner = f"{device_id}:partition:{owner._partition}"
+        return device
+
+    def _segment(self, key: bytes, slot: int) -> bytes | None:
+        return self._state.get(_ring_key(key, slot))
+
+    def _end_overdue(self, place: Place) -> None:
+        """End the sessions whose device has been silent for 30 minutes of stream time, oldest first, so many at most.
+
+        An entry whose device was heard of since goes back with its true arrival, so the order is by (arrival, key)
+        whatever entries were stale, and a reloaded state gives the same.
+        """
+        now = self._clock.time
+        if now < self._clock.hold_until:
+            return
+        overdue, ended = self._overdue, 0
+        while overdue and ended < MAX_ENDED_PER_MESSAGE and overdue[0][0] + SESSION_TIMEOUT_MS < now:
+            arrival, key = entry = heapq.heappop(overdue)
+            self._popped.append(entry)
+            device = self._devices.get(key)
+            if device is None:
+                _, project_id, device_id = key.decode("utf-8", "surrogatepass").split("/", 2)
+                device = self._load(key, project_id, device_id)
+            if not device.is_open:
+                continue
+            if device.arrival > arrival:
+                heapq.heappush(overdue, (device.arrival, key))
+                continue
+            self._devices[key] = device
+            end_current(device, place, self._rows)
+            ended += 1
+
+
+def _refusal(value: bytes, lines: int) -> Rejected | None:
+    """Why a message can't be taken at all."""
+    if not lines:
+        return Rejected("empty_message", "The message holds no line.")
+    if len(value) > MAX_TAKEN_BYTES:
+        return Rejected("message_too_large", f"The message has {len(value)} bytes; this is the first MiB.")
+    if lines > MAX_TAKEN_LINES:
+        return Rejected("too_many_lines", f"It has {lines} lines, over {MAX_TAKEN_LINES}; this is its first MiB.")
+    return None
+
+
+def _device_key(project_id: str, device_id: str) -> bytes:
+    return f"device/{project_id}/{device_id}".encode("utf-8", "surrogatepass")
+
+
+def _ring_key(device_key: bytes, slot: int) -> bytes:
+    return b"ring/%b/%d" % (device_key, slot)
+
+
+def _no_ring(slot: int) -> None:
+    return None

@@ -1,0 +1,96 @@
+"""Sessions: which one an event belongs to, and what it makes of it. Pure; ``docs/sessions.md`` has the rules.
+
+A session in state is a dict with the columns of ``schemas.session.Session`` that do not follow from others; its times
+``started`` and ``ended`` are milliseconds. It is never changed in place, so a row once emitted can be taken back.
+"""
+
+from typing import Any
+
+from schemas.event_time import clickhouse_time
+from schemas.session_id import SESSION_TIMEOUT_MS, session_bucket, session_id, session_month
+from streams.prepare import Prepared
+
+Session = dict[str, Any]
+
+MAX_REVENUE = 2**62
+"""Minor units that a session's revenue stops at: its sums must stay within 64 bits."""
+
+
+def joins(session: Session, time: int) -> bool:
+    """Whether an event of that time falls into the session: not over 30 minutes before its start or after its end."""
+    started: int = session["started"]
+    ended: int = session["ended"]
+    return started - SESSION_TIMEOUT_MS <= time <= ended + SESSION_TIMEOUT_MS
+
+
+def begin(project_id: str, device_id: str, session_owner: str, event: Prepared, profile_id: str, late: bool) -> Session:
+    """A new session of one event. A ``late`` one (before the device's current session) is closed from the start, and
+    its id depends on the event's, because the half hour's own id may have been used and forgotten.
+    """
+    bucket = session_bucket(event.time)
+    owner = f"{session_owner}:late:{event.event_id}" if late else session_owner
+    columns = event.columns
+    return {
+        "project_id": project_id,
+        "session_id": session_id(project_id, owner, bucket),
+        "session_month": session_month(bucket),
+        "device_id": device_id,
+        "profile_id": profile_id,
+        "started": event.time,
+        "ended": event.time,
+        "event_count": 1,
+        "screen_view_count": int(event.is_screen_view),
+        "is_closed": int(late),
+        "revenue": event.revenue,
+        "currency": event.currency,
+        "entry_path": columns["path"],
+        "entry_origin": columns["origin"],
+        "exit_path": columns["path"],
+        "exit_origin": columns["origin"],
+        "version": 0,
+        **event.source,
+        **event.surroundings,
+    }
+
+
+def extend(session: Session, event: Prepared, profile_id: str) -> Session:
+    """The session with one more event, wherever in its time the event lies."""
+    changed = session.copy()
+    columns = event.columns
+    if event.time >= session["ended"]:
+        changed["ended"] = event.time
+        if columns["path"]:
+            changed["exit_path"], changed["exit_origin"] = columns["path"], columns["origin"]
+    if event.time < session["started"]:
+        changed["started"] = event.time
+        if columns["path"]:
+            changed["entry_path"], changed["entry_origin"] = columns["path"], columns["origin"]
+    elif not session["entry_path"] and columns["path"]:
+        changed["entry_path"], changed["entry_origin"] = columns["path"], columns["origin"]
+    changed["event_count"] += 1
+    if event.is_screen_view:
+        changed["screen_view_count"] += 1
+    if event.revenue:
+        changed["revenue"] = min(changed["revenue"] + event.revenue, MAX_REVENUE)
+        changed["currency"] = session["currency"] or event.currency
+    if profile_id:
+        changed["profile_id"] = profile_id
+    return changed
+
+
+def close(session: Session) -> Session:
+    """The session as ended for good; a late event may still join it."""
+    return {**session, "is_closed": 1}
+
+
+def session_row(session: Session, sign: int, coordinates: dict[str, int]) -> dict[str, Any]:
+    """The row of ``weir.sessions`` that says this session (+1) or takes it back (-1)."""
+    row = session.copy()
+    started, ended = row.pop("started"), row.pop("ended")
+    row["started_at"] = clickhouse_time(started)
+    row["ended_at"] = clickhouse_time(ended)
+    row["duration_ms"] = ended - started
+    row["is_bounce"] = int(session["screen_view_count"] <= 1)
+    row["sign"] = sign
+    row.update(coordinates)
+    return row

@@ -1,0 +1,146 @@
+"""The local stack as people use it: up, a crash, up again, down."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.stack import SERVICES, Stack
+from weir.local.ports import is_taken
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def unstarted(tmp_path: Path) -> Iterator[Stack]:
+    """A stack nobody has started yet; taken down at the end."""
+    stack = Stack(tmp_path / "home")
+    yield stack
+    stack.weir("down", check=False)
+
+
+def _send(stack: Stack, name: str) -> None:
+    body = json.dumps({"type": "track", "payload": {"name": name, "properties": {}}}).encode()
+    request = Request(
+        f"{stack.gateway_url}/track",
+        body,
+        {
+            "content-type": "application/json",
+            "openpanel-client-id": stack.demo.write.client_id,
+            "openpanel-client-secret": stack.demo.write.client_secret,
+        },
+    )
+    with urlopen(request, timeout=30) as answer:
+        assert answer.status == 200
+
+
+def _ports(stack: Stack) -> list[int]:
+    return [int(value) for name, value in stack.environment.items() if name.endswith("_PORT")]
+
+
+def test_up_twice_kill_each_and_down(own_stack: Stack) -> None:
+    status = own_stack.status()
+    assert set(status) == {"services", "demo", "lag", "rows", "dead_letters"}
+    assert set(status["services"]) == set(SERVICES)
+    assert all(set(service) == {"state", "address", "pid"} for service in status["services"].values())
+    assert all(service["state"] == "up" for service in status["services"].values())
+    assert status["services"]["gateway"]["address"] == own_stack.gateway_url
+    worker = status["services"]["worker"]["address"]
+    assert worker == f"http://127.0.0.1:{own_stack.environment['WEIR_WORKER_METRICS_PORT']}"
+    with urlopen(f"{worker}/metrics", timeout=10) as metrics:
+        assert b"\nweir_worker_ready 1.0\n" in metrics.read()
+    assert status["demo"]["read"]["client_secret"].startswith("sec_")
+    assert (own_stack.home / "demo.json").stat().st_mode & 0o077 == 0
+
+    # Starting it again says so, shows the same, and changes nothing.
+    again = own_stack.weir("up", "--detach").stdout
+    assert "already up" in again
+    assert own_stack.demo.write.client_secret in again
+    assert "<script>" in again
+    assert "curl " in again
+    assert own_stack.status()["services"] == status["services"]
+
+    _send(own_stack, "before")
+    for service in ("worker", "gateway", "query_api", "store", "broker"):
+        own_stack.wait_back(service, own_stack.kill(service))
+    own_stack.wait_ready()
+    _send(own_stack, "after")
+    assert own_stack.audit()["findings"] == []
+    assert own_stack.status()["rows"]["events"] == 2
+
+    own_stack.stop()
+    assert own_stack.leftovers() == []
+    assert not any(map(is_taken, _ports(own_stack)))
+    assert "not running" in own_stack.weir("down").stdout
+    down = own_stack.status()
+    assert {service["state"] for service in down["services"].values()} == {"down"}
+    assert down["rows"] == {}
+
+    own_stack.start()
+    assert own_stack.demo.model_dump() == status["demo"]
+    assert own_stack.audit()["findings"] == []
+    assert own_stack.status()["rows"]["events"] == 2
+
+
+def test_services_that_outlived_their_supervisor_are_stopped_before_a_start_and_by_down(own_stack: Stack) -> None:
+    _send(own_stack, "kept")
+    own_stack.kill("supervisor")
+    assert set(own_stack.leftovers()) == set(SERVICES)
+    old = {service: own_stack.pid(service) for service in SERVICES}
+    own_stack.start()
+    assert all(own_stack.pid(service) != pid for service, pid in old.items())
+    assert own_stack.audit()["findings"] == []
+    assert own_stack.status()["rows"]["events"] == 1
+
+    own_stack.kill("supervisor")
+    assert set(own_stack.leftovers()) == set(SERVICES)
+    own_stack.stop()
+    assert own_stack.leftovers() == []
+
+
+@pytest.mark.parametrize("variable", ["WEIR_GATEWAY_PORT", "WEIR_BROKER_PORT"])
+def test_a_taken_port_is_one_sentence_with_the_remedy(unstarted: Stack, variable: str) -> None:
+    port = int(unstarted.environment[variable])
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+        done = unstarted.weir("up", "--detach", check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"Port {port} of the" in done.stderr
+    assert f"(process {os.getpid()})" in done.stderr
+    assert f"set {variable} to another port" in done.stderr
+    assert unstarted.leftovers() == []
+
+
+def test_a_variable_that_cannot_be_used_is_named(unstarted: Stack) -> None:
+    unstarted.environment["WEIR_GATEWAY_PORT"] = "eighty"
+    done = unstarted.weir("up", "--detach", check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("WEIR_GATEWAY_PORT cannot be used: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_stop_while_it_starts_leaves_nothing(unstarted: Stack) -> None:
+
+    starting = subprocess.Popen(
+        [sys.executable, "-m", "weir", "up"],
+        env=unstarted.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    unstarted.wait_for(lambda: "broker" in unstarted.leftovers(), "the broker runs")
+    starting.send_signal(signal.SIGINT)
+    said, _ = starting.communicate(timeout=60)
+    assert "Weir is down" in said
+    assert unstarted.leftovers() == []
+    assert not any(map(is_taken, _ports(unstarted)))

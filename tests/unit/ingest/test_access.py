@@ -1,0 +1,173 @@
+"""Who may send."""
+
+import hashlib
+from uuid import uuid4
+
+import pytest
+
+from ingest.access import Access, Project
+from ingest.answers import Refusal
+from schemas.control import ClientRecord, ClientType, ProjectRecord, SaltRecord
+
+SECRET = "sec_right"
+CLIENT, READER, ROOT, ORPHAN, OPEN = (str(uuid4()) for _ in range(5))
+
+
+def client(client_id: str, client_type: ClientType = ClientType.WRITE, **changes: str | None) -> ClientRecord:
+    fields: dict[str, str | None] = {
+        "project_id": "shop",
+        "secret_hash": "sha256:" + hashlib.sha256(SECRET.encode()).hexdigest(),
+        **changes,
+    }
+    return ClientRecord.model_validate({"id": client_id, "organization_id": "acme", "type": client_type, **fields})
+
+
+@pytest.fixture
+def access() -> Access:
+    made = Access()
+    made.apply_project(
+        "shop", ProjectRecord(id="shop", organization_id="acme", name="", origins=("https://a.example",))
+    )
+    made.apply_client(CLIENT, client(CLIENT))
+    made.apply_client(READER, client(READER, ClientType.READ))
+    made.apply_client(ROOT, client(ROOT, ClientType.ROOT, project_id=None))
+    made.apply_client(ORPHAN, client(ORPHAN, project_id="gone"))
+    made.apply_client(OPEN, client(OPEN, secret_hash=None))
+    return made
+
+
+def refusal_of(access: Access, client_id: str, secret: str = "", origin: str = "", *, revenue: bool = False) -> str:
+    with pytest.raises(Refusal) as refused:
+        access.admit(client_id, secret, origin, needs_secret=revenue)
+    assert refused.value.status == 401
+    return refused.value.reason
+
+
+def test_a_secret_or_an_allowed_origin_lets_in(access: Access) -> None:
+    by_secret = access.admit(CLIENT, SECRET, "", needs_secret=True)
+    assert (by_secret.project.id, by_secret.verified) == ("shop", True)
+    by_origin = access.admit(CLIENT, "", "https://a.example", needs_secret=False)
+    assert (by_origin.project.id, by_origin.verified) == ("shop", False)
+
+
+def test_everybody_else_stays_out_for_good(access: Access) -> None:
+    assert refusal_of(access, "") == "missing_client_id"
+    assert refusal_of(access, "me", SECRET) == "malformed_client_id"
+    assert refusal_of(access, CLIENT.upper(), SECRET) == "malformed_client_id"
+    assert refusal_of(access, str(uuid4()), SECRET) == "unknown_client"
+    assert refusal_of(access, READER, SECRET, "https://a.example") == "client_may_not_write"
+    assert refusal_of(access, ROOT, SECRET) == "no_project"
+    assert refusal_of(access, ORPHAN, SECRET) == "no_project"
+    assert refusal_of(access, CLIENT) == "invalid_origin_or_secret"
+    assert refusal_of(access, CLIENT, "sec_wrong") == "invalid_origin_or_secret"
+    assert refusal_of(access, CLIENT, "\ud800") == "invalid_origin_or_secret"
+    assert refusal_of(access, CLIENT, "", "https://b.example") == "invalid_origin_or_secret"
+    assert refusal_of(access, OPEN, SECRET) == "invalid_origin_or_secret"
+
+
+def test_a_secret_without_measure_is_not_even_looked_at(access: Access) -> None:
+    long = "s" * 257
+    access.apply_client(CLIENT, client(CLIENT, secret_hash="sha256:" + hashlib.sha256(long.encode()).hexdigest()))
+    assert refusal_of(access, CLIENT, long) == "invalid_origin_or_secret"
+    assert not access.admit(CLIENT, long, "https://a.example", needs_secret=False).verified
+    access.apply_client(CLIENT, client(CLIENT, secret_hash="sha256:" + hashlib.sha256(long[:256].encode()).hexdigest()))
+    assert access.admit(CLIENT, long[:256], "", needs_secret=False).verified
+
+
+def test_an_origin_without_measure_is_judged_all_the_same() -> None:
+    origin = "https://" + "m." * 1_000 + "shop.example"
+    assert Project("shop", 1, ("*.shop.example",)).allows(origin)
+    assert not Project("shop", 1, ("https://shop.example",)).allows(origin)
+
+
+def test_revenue_is_believed_with_a_right_secret_only(access: Access) -> None:
+    assert refusal_of(access, CLIENT, "", "https://a.example", revenue=True) == "revenue_needs_secret"
+    assert refusal_of(access, CLIENT, "sec_wrong", "https://a.example", revenue=True) == "revenue_needs_secret"
+
+
+def test_a_changed_record_counts_at_once(access: Access) -> None:
+    access.apply_client(CLIENT, client(CLIENT, secret_hash="sha256:" + hashlib.sha256(b"new").hexdigest()))
+    assert refusal_of(access, CLIENT, SECRET) == "invalid_origin_or_secret"
+    assert access.admit(CLIENT, "new", "", needs_secret=False).verified
+    access.apply_project("shop", ProjectRecord(id="shop", organization_id="acme", name="", origins=()))
+    assert refusal_of(access, CLIENT, "", "https://a.example") == "invalid_origin_or_secret"
+    access.apply_client(CLIENT, None)
+    assert refusal_of(access, CLIENT, "new") == "unknown_client"
+    access.apply_project("shop", None)
+    assert refusal_of(access, OPEN, "", "https://a.example") == "no_project"
+
+
+@pytest.mark.parametrize(
+    ("entry", "origin", "allowed"),
+    [
+        ("https://shop.example", "https://shop.example", True),
+        ("https://shop.example/", "https://shop.example", True),
+        ("https://Shop.example", "https://SHOP.example", True),
+        ("https://shop.example", "https://www.shop.example", True),
+        ("https://www.shop.example", "https://shop.example", True),
+        ("https://shop.example", "http://shop.example", False),
+        ("https://shop.example", "https://shop.example:8443", False),
+        ("https://shop.example", "https://shop.example.evil.test", False),
+        ("https://shop.example", "https://evil-shop.example", False),
+        ("https://shop.example", "https://m.shop.example", False),
+        ("shop.example", "https://shop.example", True),
+        ("shop.example", "http://shop.example", True),
+        ("http://localhost:3000", "http://localhost:3000", True),
+        ("http://localhost:3000", "http://localhost:3001", False),
+        ("http://localhost:*", "http://localhost:3001", True),
+        ("*.shop.example", "https://m.shop.example", True),
+        ("*.shop.example", "https://a.b.shop.example", True),
+        ("https://*.shop.example", "https://m.shop.example", True),
+        ("https://*.shop.example", "http://m.shop.example", False),
+        ("*.shop.example", "https://shop.example", False),
+        ("*.shop.example", "https://evilshop.example", False),
+        ("*.shop.example", "https://m.shop.example.evil.test", False),
+        ("*.shop.example", "https://evil.test/m.shop.example", False),
+        ("*.shop.example", "https://evil.test?.shop.example", False),
+        ("*.shop.example", "https://mxshop.example", False),
+        ("shop.*", "https://shop.example", False),
+        ("*.*", "https://shop.example", False),
+        ("*", "https://anything.example", True),
+        ("*", "null", True),
+        ("https://shop.example", "null", False),
+        ("https://shop.example", "https://[", False),
+        ("https://shop.example", "https://shop.example:x", False),
+        ("https://shop.example", "https://shop.example:0", False),
+        ("https://shop.example", "https://evil.test@shop.example", False),
+        ("https://shop.example", "https://@shop.example", False),
+        ("https://shop.example", "https://shop.example#evil", False),
+        ("https://shop.example", "https://shop.example?evil", False),
+        ("https://shop.example", "https://shop.example/evil", False),
+        ("https://shop.example", "https://evil.test\\@shop.example", False),
+        ("https://shop.example", "https://shop.example\n", False),
+        ("https://shop.example", "//shop.example", False),
+        ("shop.example", "foo://shop.example", False),
+        ("*.shop.example", "foo://m.shop.example", False),
+        ("foo://shop.example", "foo://shop.example", True),
+        ("", "https://shop.example", False),
+        ("[::1", "https://shop.example", False),
+    ],
+)
+def test_origins_are_compared_by_host(entry: str, origin: str, allowed: bool) -> None:
+    project = Project("shop", 1, (entry,))
+    assert project.allows(origin) is allowed
+    assert project.allows(origin) is allowed
+
+
+def test_a_star_needs_an_origin_all_the_same(access: Access) -> None:
+    access.apply_project("shop", ProjectRecord(id="shop", organization_id="acme", name="", origins=("*",)))
+    assert refusal_of(access, CLIENT) == "invalid_origin_or_secret"
+    assert not access.admit(CLIENT, "", "null", needs_secret=False).verified
+
+
+def test_the_newest_salt_is_todays_or_the_last_before() -> None:
+    access = Access()
+    assert access.newest_salt("2026-03-02") is None
+    access.apply_salt("2026-03-03", SaltRecord(day="2026-03-03", salt="33" * 32))
+    assert access.newest_salt("2026-03-02") is None
+    access.apply_salt("2026-03-01", SaltRecord(day="2026-03-01", salt="11" * 32))
+    assert access.newest_salt("2026-03-02") == b"\x11" * 32
+    access.apply_salt("2026-03-02", SaltRecord(day="2026-03-02", salt="22" * 32))
+    assert access.newest_salt("2026-03-02") == b"\x22" * 32
+    access.apply_salt("2026-03-02", None)
+    assert access.salt("2026-03-02") is None

@@ -1,0 +1,51 @@
+"""Every query carries the project's condition, wherever it reads a table, and no value is part of its text."""
+
+import re
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from query_api.periods import Interval, Period
+from query_api.sql import events, lists, overview
+from query_api.sql.builder import Query, quoted
+
+NASTY = "it's `me`; drop {x:String} --"
+PERIOD = Period(
+    datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC")), datetime(2026, 1, 8, tzinfo=ZoneInfo("UTC")), Interval.DAY
+)
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def queries() -> list[Query]:
+    wanted = events.EventFilter((NASTY,), NASTY, MOMENT, MOMENT)
+    return [
+        *overview.overview("db", NASTY, PERIOD),
+        overview.live("db", NASTY, 1_000.5),
+        lists.pages("db", NASTY, PERIOD, 10),
+        lists.event_names("db", NASTY, PERIOD, 10),
+        *(lists.sessions_by(dimension, "db", NASTY, PERIOD, 10) for dimension in lists.Dimension),
+        *events.events("db", NASTY, wanted, limit=5, offset=10, properties=True),
+        *events.events("db", NASTY, events.EventFilter(), limit=5, offset=10, properties=False),
+    ]
+
+
+@pytest.mark.parametrize("query", queries())
+def test_every_table_is_read_for_one_project_only(query: Query) -> None:
+    reads = re.findall(r"from `db`\.`(\w+)`(?: final)? where \(project_id = \{project_id:String\}\)", query.sql)
+    assert len(reads) == query.sql.count("`db`.") >= 1
+    assert query.parameters["project_id"] == NASTY
+    assert NASTY not in query.sql
+    for table, condition in (("events", "(bot = '') and (synthesized = 0)"), ("identities", "(is_deleted = 0)")):
+        assert query.sql.count(f"`db`.`{table}`") == query.sql.count(f"{{project_id:String}}) and {condition}") or (
+            table not in reads
+        )
+
+
+@pytest.mark.parametrize("query", queries())
+def test_every_parameter_is_bound(query: Query) -> None:
+    assert set(re.findall(r"\{(\w+):", query.sql)) == set(query.parameters)
+
+
+def test_names_are_quoted() -> None:
+    assert quoted("a`b\\c") == "`a\\`b\\\\c`"

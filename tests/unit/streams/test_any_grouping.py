@@ -1,0 +1,242 @@
+"""Rule 12: what is committed depends on the log, never on how its messages came grouped, nor on who processed them.
+
+Hypothesis writes a log (events of a few devices at colliding times, repeats, late ones, nonsense, poison, ticks,
+holes, outages), cuts it anywhere, and lets another worker go on from the committed state at any cut. The rows must be
+those of one worker and one batch, and the sessions those of ``offline_sessions``, which knows no streams at all.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any
+
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from schemas import topics
+from schemas.event import Event
+from schemas.event_time import clickhouse_time
+from schemas.identity import Identity
+from schemas.ledger import LedgerRow
+from schemas.profile import ProfileOp
+from schemas.session import Session
+from tests.unit.streams.raw_log import (
+    CRAWLER,
+    MINUTE,
+    NOON,
+    SECOND,
+    Partition,
+    PoisonedGeo,
+    RawLog,
+    devices_processor,
+    identify,
+    track,
+)
+
+POISON = "6.6.6.6"
+MODELS: dict[str, type[BaseModel]] = {
+    topics.EVENTS: Event,
+    topics.SESSIONS: Session,
+    topics.IDENTITIES: Identity,
+    topics.LEDGER: LedgerRow,
+    topics.PROFILE_OPS: ProfileOp,
+}
+
+TIMES = st.integers(-90, 180).map(lambda minutes: NOON + minutes * MINUTE)
+IDS = st.integers(0, 60).map(lambda number: f"event-{number}")
+DEVICES = st.sampled_from(["a", "b", "c", ""])
+VIEWS = st.builds(
+    lambda device, time, event_id, name, path, more: track(
+        device, time, name, event_id=event_id, properties={"__path": f"https://shop.example/{path}"}, **more
+    ),
+    DEVICES,
+    TIMES,
+    IDS,
+    st.sampled_from(["screen_view", "click"]),
+    st.sampled_from("xyz"),
+    st.sampled_from([{}, {}, {}, {"profile_id": "ann"}, {"user_agent": CRAWLER}, {"ip": POISON}]),
+)
+PURCHASES = st.builds(
+    lambda device, time, event_id, amount: track(
+        device, time, "revenue", event_id=event_id, properties={"__revenue": amount}
+    ),
+    DEVICES,
+    TIMES,
+    IDS,
+    st.integers(0, 1_000),
+)
+PEOPLE = st.builds(identify, st.sampled_from("abc"), st.sampled_from(["ann", "bob"]), TIMES)
+LINES: st.SearchStrategy[Any] = st.one_of(VIEWS, VIEWS, VIEWS, PURCHASES, PEOPLE, st.just(b"nonsense"))
+STEPS: st.SearchStrategy[tuple[str, Any]] = st.one_of(
+    st.tuples(st.just("send"), st.lists(LINES, min_size=1, max_size=6)),
+    st.tuples(st.just("send"), st.lists(LINES, min_size=1, max_size=6)),
+    st.tuples(st.just("ticks"), st.integers(1, 40)),
+    st.tuples(st.just("wait"), st.integers(1, 60)),
+    st.tuples(st.just("hole"), st.integers(1, 3)),
+)
+
+
+@st.composite
+def raw_logs(draw: st.DrawFn) -> RawLog:
+    log, stamp = RawLog(), NOON + 180 * MINUTE
+    for what, much in draw(st.lists(STEPS, min_size=1, max_size=14)):
+        if what == "send":
+            stamp += SECOND
+            log.send(stamp, *much)
+        elif what == "ticks":  # minutes that pass while the log is alive
+            log.ticks(stamp + 30 * SECOND, stamp + much * MINUTE)
+            stamp += much * MINUTE
+        elif what == "wait":  # minutes in which it is not: over two are an outage
+            stamp += much * MINUTE
+            log.tick(stamp)
+        else:
+            log.hole(much)
+    return log
+
+
+def new_partition() -> Partition:
+    return Partition(lambda: devices_processor(PoisonedGeo(POISON)))
+
+
+def offline_sessions(events: Iterable[dict[str, Any]]) -> dict[str, list[tuple[int, int, int, int, int]]]:
+    """Sessions by the words of docs/sessions.md, from one device's accepted events in the order they came:
+    per device a sorted list of (first, last, events, screen views, revenue).
+    """
+    found: dict[str, list[list[int]]] = defaultdict(list)
+    current: dict[str, list[int]] = {}
+    earlier: dict[str, list[int]] = {}
+    for event in events:
+        device, time = event["device_id"], event["time"]
+        candidates = [one[device] for one in (current, earlier) if device in one]
+        mine = next((s for s in candidates if s[0] - 30 * MINUTE <= time <= s[1] + 30 * MINUTE), None)
+        if mine is None:
+            mine = [time, time, 0, 0, 0]
+            found[device].append(mine)
+            if device in current and time < current[device][0]:
+                earlier[device] = mine
+            else:
+                if device in current:
+                    earlier[device] = current[device]
+                current[device] = mine
+        mine[0], mine[1] = min(mine[0], time), max(mine[1], time)
+        mine[2] += 1
+        mine[3] += event["payload"]["name"] == "screen_view"
+        mine[4] += event["payload"]["properties"].get("__revenue", 0)
+    return {device: sorted((s[0], s[1], s[2], s[3], s[4]) for s in sessions) for device, sessions in found.items()}
+
+
+def accepted(log: RawLog) -> Iterable[dict[str, Any]]:
+    """The events of people with a device that no device had sent before."""
+    seen: set[tuple[str, str]] = set()
+    for message in log.messages:
+        for line in (message.value or b"").split(b"\n"):
+            if message.headers or line == b"nonsense":
+                continue
+            event = orjson.loads(line)
+            if event.get("ip") == POISON or not event["device_id"] or (event["device_id"], event["event_id"]) in seen:
+                continue
+            seen.add((event["device_id"], event["event_id"]))
+            if event["kind"] == "track" and event["user_agent"] != CRAWLER:
+                yield event
+
+
+@settings(max_examples=150, deadline=None)
+@given(raw_logs(), st.data())
+def test_rows_do_not_depend_on_batches_or_workers(log: RawLog, data: st.DataObject) -> None:
+    whole = new_partition().take([log.chunk()])
+    cuts = sorted(data.draw(st.sets(st.integers(1, max(1, log.end - 1)), max_size=8), "ends of chunks"))
+    bounds = [0, *[one for one in cuts if one < log.end], log.end]
+    chunks = [log.chunk(start, end) for start, end in pairwise(bounds)]
+    pieces = new_partition()
+    while chunks:
+        size = data.draw(st.integers(1, len(chunks)), "chunks in a batch")
+        pieces.take(chunks[:size])
+        chunks = chunks[size:]
+        if data.draw(st.booleans(), "another worker goes on"):
+            pieces.reload()
+    for topic in (topics.EVENTS, topics.IDENTITIES):
+        assert pieces.rows(topic) == whole.rows(topic)
+    # Operations go to the partitions of their profiles, and each of those is in order.
+    assert by_profile(pieces) == by_profile(whole)
+    assert pieces.dead() == whole.dead()
+    for kind in ("message", "tick"):
+        assert [row for row in pieces.rows(topics.LEDGER) if row["kind"] == kind] == [
+            row for row in whole.rows(topics.LEDGER) if row["kind"] == kind
+        ]
+    assert {name: without_pairing(row) for name, row in pieces.sessions().items()} == {
+        name: without_pairing(row) for name, row in whole.sessions().items()
+    }
+    assert {key: value for key, value in pieces.state.items() if key.startswith(b"ring/")} == {
+        key: value for key, value in whole.state.items() if key.startswith(b"ring/")
+    }
+
+
+def by_profile(partition: Partition) -> dict[str, list[dict[str, Any]]]:
+    """The operations of each profile, in order."""
+    operations: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in partition.rows(topics.PROFILE_OPS):
+        operations[row["profile_id"]].append(row)
+    return operations
+
+
+def without_pairing(row: dict[str, Any]) -> dict[str, Any]:
+    """A session row without what tells how often and by which message it was said."""
+    return {name: value for name, value in row.items() if name not in ("version", "raw_offset")}
+
+
+@settings(max_examples=150, deadline=None)
+@given(raw_logs())
+def test_sessions_are_those_of_the_page(log: RawLog) -> None:
+    found: dict[str, list[tuple[int, int, int, int, int]]] = defaultdict(list)
+    partition = new_partition().take([log.chunk()])
+    said = offline_sessions(accepted(log))
+    times = {clickhouse_time(time): time for sessions in said.values() for s in sessions for time in s[:2]}
+    for row in partition.sessions().values():
+        numbers = (row["event_count"], row["screen_view_count"], row["revenue"])
+        found[row["device_id"]].append((times[row["started_at"]], times[row["ended_at"]], *numbers))
+    assert {device: sorted(sessions) for device, sessions in found.items()} == said
+
+
+@settings(max_examples=100, deadline=None)
+@given(raw_logs())
+def test_the_ledger_agrees_with_the_rows(log: RawLog) -> None:
+    """Per message: every line is accounted for, and so is every row, in the month it is stored in."""
+    partition = new_partition().take([log.chunk()])
+    rows = partition.rows(topics.LEDGER)
+    assert [row["from_offset"] for row in rows] == [0, *[row["to_offset"] for row in rows][:-1]]
+    assert rows[-1]["to_offset"] == log.end
+    caused: dict[tuple[int, str, int], int] = defaultdict(int)
+    dead: dict[int, int] = defaultdict(int)
+    for table, topic in (("events", topics.EVENTS), ("identities", topics.IDENTITIES)):
+        for row in partition.rows(topic):
+            month = int(row["created_at"][:4] + row["created_at"][5:7])
+            caused[row["raw_offset"], table, month] += 1
+    for letter in partition.dead():
+        dead[int(letter["weir-offset"])] += 1
+    told: dict[tuple[int, str, int], int] = {}
+    totals: dict[tuple[str, int], int] = defaultdict(int)
+    for row in rows:
+        parts = ("stored", "repeated", "bots", "filtered", "dead", "operations")
+        assert row["lines"] == sum(row[part] for part in parts)
+        assert row["dead"] == dead[row["from_offset"]]
+        for table, month, count in zip(row["row_tables"], row["row_months"], row["row_counts"], strict=True):
+            totals[table, month] += count
+            if table in ("events", "identities"):
+                told[row["from_offset"], table, month] = count
+    assert told == caused
+    sessions: dict[tuple[str, int], int] = defaultdict(int)
+    for session in partition.sessions().values():
+        sessions["sessions", session["session_month"]] += 1
+        sessions["session_events", session["session_month"]] += session["event_count"]
+    assert {key: count for key, count in totals.items() if key[0].startswith("session")} == sessions
+
+
+@settings(max_examples=100, deadline=None)
+@given(raw_logs())
+def test_every_row_is_what_its_model_says(log: RawLog) -> None:
+    partition = new_partition().take([log.chunk()])
+    for topic, model in MODELS.items():
+        for row in partition.rows(topic):
+            model.model_validate(row)

@@ -1,0 +1,38 @@
+"""`weir status`: what is up, how far behind it is, how much is stored."""
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from weir.settings import load
+from weir.status import Status, collect
+
+_COLOURS = {"up": "green", "starting": "yellow", "restarting": "yellow", "stopping": "yellow", "down": "red"}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs; shows the demo clients' secrets.")
+def status(*, as_json: bool) -> None:
+    """Say what is up, consumer lag per topic, rows stored and dead letters."""
+    found = collect(load())
+    if as_json:
+        click.echo(found.model_dump_json(indent=2))
+    else:
+        _show(Console(), found)
+
+
+def _show(console: Console, found: Status) -> None:
+    services = Table("service", "state", "address", "process", box=None, header_style="dim")
+    for name, service in found.services.items():
+        colour = _COLOURS.get(service.state, "white")
+        pid = str(service.pid) if service.pid else ""
+        services.add_row(name, f"[{colour}]{service.state}[/]", service.address or "", pid)
+    console.print(services)
+    for title, numbers in (("messages behind", found.lag), ("rows stored", found.rows)):
+        table = Table("", title, box=None, header_style="dim")
+        table.columns[1].justify = "right"
+        for name, number in numbers.items():
+            table.add_row(name, f"{number:,}")
+        console.print()
+        console.print(table if numbers else f"[dim]{title}: nobody answers[/]")
+    console.print(f"\ndead letters: {found.dead_letters:,}")

@@ -1,0 +1,1 @@
+"""What only a local stack needs: its broker, its ports, its processes, the first start's downloads."""

@@ -1,0 +1,90 @@
+"""The demo project: there from the first start, with a client that writes and one that reads."""
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from control.clients import NewClient, authenticate, create_client, delete_client
+from control.models import Client, Organization
+from control.projects import create_organization, create_project, find_project
+from schemas.control import ClientType
+from weir.local.home import make_home
+
+ORGANIZATION = "demo"
+PROJECT = "demo"
+ORIGINS = ("*",)
+"""Any page may send to the demo project without a secret."""
+
+
+class Credentials(BaseModel):
+    """A client of the demo project, with its secret."""
+
+    model_config = ConfigDict(frozen=True)
+
+    client_id: str
+    client_secret: str
+
+
+class DemoProject(BaseModel):
+    """What is shown to whoever started the stack; kept in a file only its owner can read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    project_id: str
+    write: Credentials
+    read: Credentials
+
+
+def read_demo_project(home: Path) -> DemoProject | None:
+    """The demo project of this home, or None before the first start."""
+    try:
+        return DemoProject.model_validate_json(_file(home).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def ensure_demo_project(engine: Engine, home: Path) -> DemoProject:
+    """Have the demo project and its two clients; clients whose secret is lost are replaced. Safe to repeat."""
+    known = read_demo_project(home)
+    with Session(engine) as session:
+        if session.get(Organization, ORGANIZATION) is None:
+            create_organization(session, ORGANIZATION, "Demo")
+        if find_project(session, PROJECT) is None:
+            create_project(session, ORGANIZATION, PROJECT, "Demo shop", origins=ORIGINS)
+        demo = DemoProject(
+            project_id=PROJECT,
+            write=_client(session, ClientType.WRITE, known.write if known else None),
+            read=_client(session, ClientType.READ, known.read if known else None),
+        )
+        if demo != known:
+            # Before the commit: a client whose secret nobody knows would be of no use.
+            _write(home, demo)
+        session.commit()
+    return demo
+
+
+def _client(session: Session, client_type: ClientType, known: Credentials | None) -> Credentials:
+    name = f"demo {client_type.value}"
+    if known is not None and authenticate(session, known.client_id, known.client_secret) is not None:
+        return known
+    for lost in session.query(Client).filter_by(project_id=PROJECT, type=client_type.value, name=name):
+        delete_client(session, lost.id)
+    made: NewClient = create_client(session, ORGANIZATION, client_type, project_id=PROJECT, name=name)
+    return Credentials(client_id=made.client_id, client_secret=made.client_secret)
+
+
+def _write(home: Path, demo: DemoProject) -> None:
+    target = _file(home)
+    make_home(home)
+    partial = target.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(demo.model_dump_json(indent=1))
+    partial.replace(target)
+
+
+def _file(home: Path) -> Path:
+    return home / "demo.json"

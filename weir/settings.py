@@ -1,0 +1,122 @@
+"""Settings of the `weir` command and the local stack it starts."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LOOPBACK = "127.0.0.1"
+
+
+class Settings(BaseSettings):
+    """Read once when a command starts; every field is the variable `WEIR_<NAME>`.
+
+    The ports are those of the local stack. A service address that is set wins over its port, so that
+    the same commands (`weir topics`, `weir migrate`, `weir audit`, `weir status`) work against servers.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="WEIR_", frozen=True, extra="ignore")
+
+    home: Path = Field(Path(".weir"), description="Data directory of the local stack.")
+    broker_port: int = Field(9092, ge=1, le=65535, description="Port of the local Kafka broker.")
+    controller_port: int = Field(9093, ge=1, le=65535, description="Port of the local broker's controller.")
+    store_port: int = Field(8123, ge=1, le=65535, description="HTTP port of the embedded ClickHouse.")
+    gateway_port: int = Field(8050, ge=1, le=65535, description="HTTP port of the gateway.")
+    query_api_port: int = Field(8051, ge=1, le=65535, description="HTTP port of the query API and the page.")
+    worker_metrics_port: int = Field(
+        8060, ge=1, le=65535 - 64, description="Port of the first worker's metrics; each further worker's is one more."
+    )
+    workers: int = Field(1, ge=1, le=64, description="Stream workers the supervisor starts.")
+    gateway_processes: int = Field(1, ge=1, le=64, description="Processes of the gateway.")
+    kafka_jars: Path | None = Field(
+        None, description="Folder of the broker's jars; by default kafka/jars in the home directory."
+    )
+    broker_heap: str = Field("512m", description="Heap of the local broker, as Java's -Xmx takes it.")
+    page_build: bool = Field(True, description="Build the page at a start when its sources are newer than it.")
+    geo_download: bool = Field(True, description="Fetch the city database in the background of the first start.")
+    geo_database: Path | None = Field(
+        None,
+        description="MaxMind-format city database: a file, or a folder of them; by default geo/ in the home directory.",
+    )
+    partitions: int = Field(8, ge=1, le=1024, description="Partitions of the raw topic when it is created.")
+    replication: int | None = Field(
+        None, ge=1, le=9, description="Copies of each partition; by default three, or as many brokers as there are."
+    )
+    kafka_bootstrap: str | None = Field(None, description="host:port of Kafka; by default the local broker's port.")
+    clickhouse_url: SecretStr | None = Field(
+        None, description="ClickHouse's HTTP address; by default the local store's port."
+    )
+    clickhouse_database: str = Field("weir", description="ClickHouse database.")
+    database_url: SecretStr | None = Field(
+        None, description="SQLAlchemy URL of the control database; by default SQLite in the home directory."
+    )
+
+    @property
+    def bootstrap(self) -> str:
+        """host:port of Kafka."""
+        return self.kafka_bootstrap or f"{LOOPBACK}:{self.broker_port}"
+
+    @property
+    def store_url(self) -> str:
+        """HTTP address of ClickHouse; may carry a password."""
+        if self.clickhouse_url is not None:
+            return self.clickhouse_url.get_secret_value()
+        return f"http://{LOOPBACK}:{self.store_port}"
+
+    @property
+    def gateway_url(self) -> str:
+        """HTTP address of the local gateway."""
+        return f"http://{LOOPBACK}:{self.gateway_port}"
+
+    @property
+    def query_api_url(self) -> str:
+        """HTTP address of the local query API and the page."""
+        return f"http://{LOOPBACK}:{self.query_api_port}"
+
+    @property
+    def control_url(self) -> str:
+        """SQLAlchemy URL of the control database; may carry a password."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{(self.home / 'control.db').resolve()}"
+
+    @property
+    def jars(self) -> Path:
+        """Folder of the local broker's jars."""
+        return (self.kafka_jars or self.home / "kafka" / "jars").resolve()
+
+    @property
+    def geo(self) -> Path:
+        """Where the city database is, or will be: a file, or a folder of .mmdb files."""
+        return (self.geo_database or self.home / "geo").resolve()
+
+
+def load() -> Settings:
+    """The settings of this process, from its environment.
+
+    :raises pydantic.ValidationError: a variable has a value that cannot be used.
+    """
+    return Settings()
+
+
+def service_environment(settings: Settings) -> dict[str, str]:
+    """The environment of the services the supervisor starts: its own, and where everything is."""
+    return {
+        **os.environ,
+        "WEIR_HOME": str(settings.home.resolve()),
+        "WEIR_BROKER_PORT": str(settings.broker_port),
+        "WEIR_CONTROLLER_PORT": str(settings.controller_port),
+        "WEIR_STORE_PORT": str(settings.store_port),
+        "WEIR_STORE_DATA": str((settings.home / "store").resolve()),
+        "WEIR_GATEWAY_PORT": str(settings.gateway_port),
+        "WEIR_GATEWAY_PROCESSES": str(settings.gateway_processes),
+        "WEIR_QUERY_API_PORT": str(settings.query_api_port),
+        "WEIR_KAFKA_BOOTSTRAP": settings.bootstrap,
+        "WEIR_CLICKHOUSE_URL": settings.store_url,
+        "WEIR_CLICKHOUSE_DATABASE": settings.clickhouse_database,
+        "WEIR_DATABASE_URL": settings.control_url,
+        "WEIR_GEO_DATABASE": str(settings.geo),
+        # A service's output goes to a file; lines must get there when they are written.
+        "PYTHONUNBUFFERED": "1",
+    }

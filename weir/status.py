@@ -1,0 +1,117 @@
+"""`weir status`: what is up, how far behind, how much is stored. Tells what it can when parts are down."""
+
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from sinks.client import connect
+from sinks.counts import count_rows
+from sinks.errors import SinkError
+from weir.local.broker import answers
+from weir.local.demo_project import DemoProject, read_demo_project
+from weir.local.processes import is_alive
+from weir.local.state import ServiceStatus, read_state
+from weir.prepare import sink_settings
+from weir.services import weir_command, worker_name, worker_port
+from weir.settings import LOOPBACK, Settings, service_environment
+from weir.stack import running_state
+
+DEAD_LETTERS_TABLE = "dead_letters"
+NAMES = ("gateway", "query_api", "store", "broker", "worker")
+_LAG_SECONDS = 20.0
+_LAG = TypeAdapter(dict[str, int])
+
+
+class ServiceReport(BaseModel):
+    """One service; ``pid`` is None while no process runs it."""
+
+    state: str
+    address: str | None
+    pid: int | None
+
+
+class Status(BaseModel):
+    """The whole answer; its JSON is the one of ``weir status --json``. Numbers nobody could tell are left out."""
+
+    services: dict[str, ServiceReport]
+    demo: DemoProject | None
+    lag: dict[str, int]
+    rows: dict[str, int]
+    dead_letters: int
+
+
+def collect(settings: Settings) -> Status:
+    """Ask supervisor, broker and store; blocks for some seconds at most. Never raises because one is down."""
+    with ThreadPoolExecutor(1) as beside:
+        lag = beside.submit(_lag, settings)
+        rows = _rows(settings)
+    return Status(
+        services=_services(settings),
+        demo=read_demo_project(settings.home),
+        lag=lag.result(),
+        rows=rows,
+        dead_letters=rows.get(DEAD_LETTERS_TABLE, 0),
+    )
+
+
+def _services(settings: Settings) -> dict[str, ServiceReport]:
+    addresses = {
+        "gateway": settings.gateway_url,
+        "query_api": settings.query_api_url,
+        "store": settings.store_url,
+        "broker": settings.bootstrap,
+        **{
+            worker_name(number): f"http://{LOOPBACK}:{worker_port(settings, number)}"
+            for number in range(1, settings.workers + 1)
+        },
+    }
+    known = _known(settings.home)
+    return {
+        name: _report(known.get(name, ServiceStatus()), addresses.get(name))
+        for name in [*NAMES, *(name for name in known if name not in NAMES)]
+    }
+
+
+def _known(home: Path) -> dict[str, ServiceStatus]:
+    state = running_state(home) or read_state(home)
+    return state.services if state is not None else {}
+
+
+def _report(status: ServiceStatus, address: str | None) -> ServiceReport:
+    alive = status.process is not None and is_alive(status.process)
+    state: str = status.state
+    if not alive and state not in ("down", "restarting"):
+        state = "down"
+    return ServiceReport(
+        state=state,
+        address=status.address or address,
+        pid=status.process.pid if alive and status.process else None,
+    )
+
+
+def _lag(settings: Settings) -> dict[str, int]:
+    if not answers(settings.bootstrap):
+        return {}
+    try:
+        asked = subprocess.run(
+            weir_command("lag"),
+            env=service_environment(settings),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_LAG_SECONDS,
+            check=True,
+        )
+        return _LAG.validate_json(asked.stdout)
+    except (subprocess.SubprocessError, ValidationError):
+        return {}
+
+
+def _rows(settings: Settings) -> dict[str, int]:
+    try:
+        with closing(connect(sink_settings(settings))) as client:
+            return count_rows(client, settings.clickhouse_database)
+    except SinkError:
+        return {}
