@@ -23,6 +23,7 @@ from streams.transport import Consumer
 
 DEVICES = "devices"
 PEOPLE = "people"
+_TELL_SECONDS = 1.0
 
 
 class ChunkSchema(faust.Schema[Any, Any]):
@@ -70,6 +71,7 @@ def create_app(
             "bootstrap.servers": settings.kafka_bootstrap,
             "group.id": topics.STREAMS_GROUP,
             "enable.auto.commit": False,
+            "log_level": 2,
         }
     )
     flow: Flow = _TransportFlow(app)
@@ -80,6 +82,7 @@ def create_app(
         app.Table(table, partitions=partitions, store="partitioned://lanes")
         _attach_agent(app, table, source.topic)
     app.timer(60)(_look_for_places(geo))
+    app.timer(_TELL_SECONDS)(_tell_group(app))
     return app
 
 
@@ -142,6 +145,15 @@ def _look_for_places(geo: GeoDatabase) -> Callable[[], Awaitable[None]]:
         geo.reload_if_changed()
 
     return look
+
+
+def _tell_group(app: StreamsApp) -> Callable[[], Awaitable[None]]:
+    """A timer that shows the group, and so everybody who looks at lag, how far the lanes have got."""
+
+    async def tell() -> None:
+        await cast(Consumer, app.consumer).partitions.tell_group(app.lanes.processed())
+
+    return tell
 
 
 def _attach_agent(app: StreamsApp, name: str, topic: str) -> None:

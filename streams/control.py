@@ -58,19 +58,22 @@ class ControlTail:
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
+                "log_level": 2,
             }
         )
-        reader.assign([TopicPartition(CONTROL, 0, OFFSET_BEGINNING)])
-        while not self._stop.is_set():
-            message = reader.poll(0.5)
-            if message is None:
-                continue
-            error = message.error()
-            if error is None:
-                self._apply((message.key() or b"").decode("utf-8", "replace"), message.value())
-            elif error.code() == KafkaError._PARTITION_EOF:
-                self._read.set()
-                reader.close()
+        try:
+            reader.assign([TopicPartition(CONTROL, 0, OFFSET_BEGINNING)])
+            while not self._stop.is_set():
+                message = reader.poll(0.5)
+                if message is None:
+                    continue
+                error = message.error()
+                if error is None:
+                    self._apply((message.key() or b"").decode("utf-8", "replace"), message.value())
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    self._read.set()
+        finally:
+            reader.close()
 
     def _apply(self, key: str, value: bytes | None) -> None:
         kind, _, name = key.partition("/")

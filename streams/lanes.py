@@ -63,10 +63,21 @@ class Lanes:
         """Stop every lane from beginning a transaction and wait for those under way."""
         await asyncio.gather(*(lane.quiesce() for lane in self._lanes.values()))
 
+    def close(self) -> None:
+        """The worker stops: end every lane, one that still loads its state too. Call after ``quiesce``."""
+        for lane in self.all:
+            lane.close()
+
     @property
     def all(self) -> list[Lane]:
         """The lanes there are."""
         return list(self._lanes.values())
+
+    def processed(self) -> dict[TP, int]:
+        """How far each lane has got, as its changelog says: the offset up to which all is committed."""
+        return {
+            TP(lane.source.topic, lane.partition): offset for lane in self.all if (offset := lane.processed) is not None
+        }
 
     def loading(self) -> bool:
         """Whether any lane still loads its state."""

@@ -140,6 +140,7 @@ def _reader(bootstrap: str) -> Consumer:
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "isolation.level": "read_committed",
+            "log_level": 2,
             "fetch.wait.max.ms": 50,
         }
     )

@@ -29,6 +29,7 @@ def load_state(bootstrap: str, changelog: str, partition: int) -> dict[bytes, by
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "isolation.level": "read_committed",
+            "log_level": 2,
             "auto.offset.reset": "error",
             "fetch.wait.max.ms": 50,
             "queued.max.messages.kbytes": 64 * 1024,

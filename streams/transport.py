@@ -7,11 +7,12 @@ state and started it at the position found there.
 """
 
 import asyncio
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Protocol, cast
 
 import aiokafka
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode.utils.objects import cached_property
@@ -21,18 +22,22 @@ from streams.chunk import BrokenChain, Chunk
 FETCH_WAIT_MS = 100
 """Longest time a fetch waits at the broker. A partition that joins meanwhile waits as long, so it is short."""
 _IDLE_SECONDS = 0.05
+_TELL_SECONDS = 2.0
 
 
 class Quiescing(Protocol):
     """The lanes, as the transport sees them."""
 
     async def quiesce(self) -> None: ...
+    def processed(self) -> dict[TP, int]: ...
+    def close(self) -> None: ...
 
 
 class LanesApp(Protocol):
     """The Faust app, as the transport sees it."""
 
     lanes: Quiescing
+    should_stop: bool
 
     def fail(self, sentence: str) -> None: ...
 
@@ -59,6 +64,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._flowing: dict[TP, tuple[int, int]] = {}
+        self._told: dict[TP, int] = {}
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -75,6 +81,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Keep freshly assigned partitions from fetching. Call in the consumer's thread."""
         consumer = self._ensure_consumer()
         self._flowing.clear()
+        self._told.clear()
         for partition in partitions:
             consumer.pause(partition)
             if partition.topic in self.app.tables.changelog_topics:
@@ -103,6 +110,30 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         partition = driver.ensure_aiokafka_TP(tp)
         if tp in self._flowing and partition in consumer.assignment():
             (consumer.pause if paused else consumer.resume)(partition)
+
+    async def tell_group(self, processed: Mapping[TP, int]) -> None:
+        """Commit how far lanes have got as the group's offsets, for lag displays only: the truth is in the changelogs.
+
+        Not part of the lanes' transactions: librdkafka can wait for ever in ``send_offsets_to_transaction`` once the
+        group's coordinator was away, whatever timeout it is given (its issues 5456 and 5511). Never raises; what could
+        not be told is told the next time.
+        """
+        await self.call_thread(self._tell_group, processed)
+
+    async def _tell_group(self, processed: Mapping[TP, int]) -> None:
+        consumer = self._ensure_consumer()
+        assigned = consumer.assignment()
+        offsets = {
+            driver.ensure_aiokafka_TP(tp): offset
+            for tp, offset in processed.items()
+            if driver.ensure_aiokafka_TP(tp) in assigned and self._told.get(tp) != offset
+        }
+        if not offsets:
+            return
+        with contextlib.suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(_TELL_SECONDS):
+                await consumer.commit(offsets)
+            self._told.update({TP(*partition): offset for partition, offset in offsets.items()})
 
     async def fetch_chunks(self, timeout: float) -> list[tuple[int, Chunk]]:
         """What arrived within ``timeout`` seconds, as (run, chunk). Raises BrokenChain when a position jumped."""
@@ -202,7 +233,11 @@ class Consumer(driver.Consumer):
 
     async def wait_empty(self) -> None:
         """Before partitions are given away: wait for the transactions under way; drop what waits for its turn."""
-        await cast(LanesApp, self.app).lanes.quiesce()
+        app = cast(LanesApp, self.app)
+        await app.lanes.quiesce()
+        if app.should_stop:
+            await self._thread.tell_group(app.lanes.processed())
+            app.lanes.close()
 
     async def highwaters(self, *partitions: TP) -> dict[TP, int]:
         """Faust asks for changelogs only, to recover them: as far as it knows they are empty."""

@@ -1,5 +1,6 @@
 """Ends a worker that is alive without doing its work: Faust's own detectors only log."""
 
+import faulthandler
 import threading
 from collections.abc import Callable
 from time import monotonic
@@ -11,7 +12,7 @@ CHECK_SECONDS = 0.5
 PAUSE_SECONDS = 5.0
 """A thread that sleeps half a second and wakes this much later was stopped with its process: others took over."""
 UNASSIGNED_SECONDS = 30.0
-STUCK_SECONDS = 60.0
+STUCK_SECONDS = 45.0
 
 
 def watch(app: Any, lanes: Lanes, fail: Callable[[str], None]) -> threading.Thread:
@@ -36,6 +37,7 @@ def _watch(app: Any, lanes: Lanes, fail: Callable[[str], None]) -> None:
             if now - without_work_since > UNASSIGNED_SECONDS:
                 return fail(f"No assignment for {UNASSIGNED_SECONDS:.0f} s.")
         if lanes.stuck_seconds() > STUCK_SECONDS:
+            faulthandler.dump_traceback()
             return fail(f"Messages wait, and nothing was committed for {STUCK_SECONDS:.0f} s.")
     return None
 

@@ -28,7 +28,7 @@ def run(settings: WorkerSettings) -> NoReturn:
     """Run a worker until it is told to stop; exits the process. Any doubt about the guarantee exits with 3."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("streams").setLevel(logging.INFO)
-    logging.getLogger("aiokafka").setLevel(logging.ERROR)  # it warns of each rebalance
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # ten lines a second while Kafka is away
     use_loop("uvloop")
     control = ControlTail(settings.kafka_bootstrap, fail)
     try:
@@ -62,8 +62,14 @@ def _work(settings: WorkerSettings, control: ControlTail, partitions: int) -> No
     gc.set_threshold(200_000, 50, 100)
     worker = faust.Worker(app, override_logging=False, redirect_stdouts=False, quiet=True, workdir=Path.cwd())
     worker.spinner = None  # its handler would have every debug line formatted
-    worker.execute_from_commandline()
-    sys.exit(0)
+    status: str | int | None = 0
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as ended:
+        status = ended.code
+    # All is committed. The interpreter's own end would take down its objects under threads of librdkafka.
+    sys.stderr.flush()
+    os._exit(status if isinstance(status, int) else 0 if status is None else 1)
 
 
 def _partitions(bootstrap: str) -> int:
