@@ -45,9 +45,9 @@ format: install-dev page-deps ## Put code into its form
 	$(BIN)/ruff check --fix .
 	npm --prefix dashboard run format
 
-lock: install-dev ## Pin the newest versions that pyproject.toml allows, with hashes
+lock: install-dev ## Pin what pyproject.toml allows, with hashes; UPGRADE=--upgrade takes the newest versions
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
-		--no-emit-find-links --upgrade pyproject.toml -o requirements.txt
+		--no-emit-find-links $(UPGRADE) pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--no-emit-find-links --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ingest.answers import Refusal
+from ingest.protocols.protocol import Submission
 from schemas.control import ClientRecord, ClientType, ProjectRecord, SaltRecord
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -54,6 +55,10 @@ class Project:
                 self._known.clear()
             known = self._known[origin] = _matches(origin, self._patterns)
         return known
+
+    def names(self, origin: str) -> bool:
+        """Whether an entry other than the star for any origin allows this one."""
+        return _matches(origin, [pattern for pattern in self._patterns if pattern.host])
 
 
 class Admission(NamedTuple):
@@ -108,27 +113,40 @@ class Access:
         earlier = [known for known in list(self._salts) if known < day]
         return self._salts.get(max(earlier)) if earlier else None
 
-    def admit(self, client_id: str, secret: str, origin: str, *, needs_secret: bool) -> Admission:
-        """Let a request in, by its client's secret or by the origin of the page that sends it.
+    def admit(self, submission: Submission, origin: str) -> Admission:
+        """Let a request in: by its client's secret, by the origin of the page that sends it (the Origin header), or by
+        what its protocol has in their place.
 
         :raises Refusal: 401, final: sending it again is in vain.
         """
-        client = self._clients.get(client_id)
+        if submission.domain:
+            return self._admit_domain(submission.domain)
+        client = self._clients.get(submission.client_id)
         if client is None:
-            raise _unknown(client_id)
+            raise _unknown(submission.client_id)
         if client.type is ClientType.READ:
             raise Refusal(401, "client_may_not_write", "Client is not allowed to write")
         project = self._projects.get(client.project_id) if client.project_id is not None else None
         if project is None:
             raise Refusal(401, "no_project", "Client has no project")
         # Checked before anything is remembered of it: the secret comes from anybody, and may be as long as a body.
+        secret = submission.client_secret
         verified = 0 < len(secret) <= _LONGEST_SECRET and _secret_matches(secret, client.secret_hash)
-        if needs_secret and not verified:
+        if submission.needs_secret and not verified:
             message = "Revenue tracking is not allowed without a client secret"
             raise Refusal(401, "revenue_needs_secret", message)
-        if not verified and not (origin and project.allows(origin)):
+        known = verified or (project.allows(origin) if origin else submission.key_suffices)
+        if not known:
             raise Refusal(401, "invalid_origin_or_secret", "Invalid cors or secret")
-        return Admission(project, client_id, verified)
+        return Admission(project, client.id, verified)
+
+    def _admit_domain(self, domain: str) -> Admission:
+        origin = f"https://{domain}"
+        # A star for any origin names no domain: it would make every project that has one answer for all.
+        named = [project for project in self._projects.values() if project.names(origin)]
+        if not named:
+            raise Refusal(401, "unknown_domain", "No project has this domain")
+        return Admission(min(named, key=lambda project: project.id), "", False)
 
 
 def _unknown(client_id: str) -> Refusal:

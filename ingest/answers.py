@@ -1,6 +1,7 @@
 """What the gateway answers: refusals with a machine-readable reason, and the headers every answer carries."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -16,7 +17,7 @@ RETRY_AFTER_SECONDS = 1
 CORS_SECONDS = 7 * 24 * 3600
 
 _ALLOW_ANY = (b"access-control-allow-origin", b"*")
-_EXPOSE = (b"access-control-expose-headers", b"x-weir-reason, retry-after, request-id")
+_EXPOSE = (b"access-control-expose-headers", b"x-weir-reason, retry-after, request-id, x-request-id")
 _PHRASES = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -27,6 +28,16 @@ _PHRASES = {
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, before the headers that every answer carries."""
+
+    status: int
+    body: bytes
+    content_type: bytes = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Refusal(Exception):
@@ -58,15 +69,15 @@ def unforeseen() -> Refusal:
     return Refusal(500, "internal_error", "Something went wrong here: send it again.")
 
 
-def refusal_json(refusal: Refusal) -> tuple[bytes, bytes]:
-    """Body and content type of a refusal in our own shape, which is OpenPanel's with ``reason`` added."""
+def refusal_json(refusal: Refusal) -> Answer:
+    """A refusal in our own shape, which is OpenPanel's with ``reason`` added."""
     body = {
         "status": refusal.status,
         "error": _PHRASES.get(refusal.status, "Error"),
         "message": refusal.message,
         "reason": refusal.reason,
     }
-    return orjson.dumps(body), JSON
+    return Answer(refusal.status, orjson.dumps(body))
 
 
 def refusal_headers(refusal: Refusal) -> Headers:
@@ -77,18 +88,19 @@ def refusal_headers(refusal: Refusal) -> Headers:
     return headers
 
 
-async def send_answer(send: Send, status: int, body: bytes, content_type: bytes, extra: Headers | None = None) -> None:
+async def send_answer(send: Send, answer: Answer, extra: Headers | None = None) -> None:
     """Send a whole answer, readable from pages of any origin."""
     headers = [
-        (b"content-type", content_type),
-        (b"content-length", str(len(body)).encode()),
+        (b"content-type", answer.content_type),
+        (b"content-length", str(len(answer.body)).encode()),
         _ALLOW_ANY,
         _EXPOSE,
+        *answer.headers,
     ]
     if extra:
         headers += extra
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 async def send_preflight(send: Send, requested_headers: bytes | None) -> None:

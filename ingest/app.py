@@ -14,12 +14,12 @@ from ingest.answers import Receive, Refusal, Scope, Send, refusal_headers, refus
 from ingest.collect import Collect
 from ingest.gateway import Gateway
 from ingest.health import Health
-from ingest.protocols.openpanel import OPENPANEL
+from ingest.protocols.openpanel import ROUTES as OPENPANEL_ROUTES
 from ingest.protocols.protocol import Protocol
 from ingest.settings import GatewaySettings
 
-COLLECTING: tuple[tuple[str, Protocol], ...] = (("/track", OPENPANEL),)
-"""Where events are taken, and in which protocol."""
+COLLECTING: Mapping[str, Protocol] = {**OPENPANEL_ROUTES}
+"""Where events are taken, and in which protocol; a slash at the end makes no difference."""
 
 _REASONS = {404: "no_such_route", 405: "method_not_allowed"}
 
@@ -50,7 +50,8 @@ class Front:
         if scope["type"] != "http":
             await self._starlette(scope, receive, send)
             return
-        endpoint = self._collecting.get(scope["path"])
+        path = scope["path"]
+        endpoint = self._collecting.get(path) or self._collecting.get(path.rstrip("/"))
         if endpoint is not None:
             await endpoint(scope, receive, send)
         elif scope["method"] == "OPTIONS":
@@ -62,7 +63,7 @@ class Front:
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         gateway = Gateway(self._settings)
         app.router.routes.extend(_other_routes(gateway))
-        self._collecting = {path: Collect(protocol, gateway) for path, protocol in COLLECTING}
+        self._collecting = {path: Collect(protocol, gateway) for path, protocol in COLLECTING.items()}
         gateway.start()
         try:
             yield
@@ -71,10 +72,10 @@ class Front:
 
 
 def _answer(refusal: Refusal) -> Response:
-    body, content_type = refusal_json(refusal)
+    answer = refusal_json(refusal)
     headers = {name.decode(): value.decode() for name, value in refusal_headers(refusal)}
     headers["access-control-allow-origin"] = "*"
-    return Response(body, refusal.status, headers, content_type.decode())
+    return Response(answer.body, answer.status, headers, answer.content_type.decode())
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

@@ -10,7 +10,7 @@ import orjson
 
 from ingest.access import Admission
 from ingest.answers import (
-    JSON,
+    Answer,
     Headers,
     Receive,
     Refusal,
@@ -23,13 +23,12 @@ from ingest.answers import (
     unavailable,
     unforeseen,
 )
+from ingest.body_encoding import decompress
 from ingest.client_ip import FORWARDED, given_address
 from ingest.gateway import Gateway
-from ingest.json_body import read_object
-from ingest.limits import read_body, too_large
-from ingest.protocols.protocol import Protocol, SentEvent
+from ingest.limits import MAX_USER_AGENT, read_body, too_large
+from ingest.protocols.protocol import Protocol, Request, SentEvent, Settled, Verdict
 from ingest.sender import describe_sender
-from ingest.visitor import SERVER, Visitor
 from schemas.event_id import canonical_event_id, new_event_id
 from schemas.event_time import settle_event_time, time_refusal
 from schemas.partition import partition_of
@@ -37,6 +36,9 @@ from schemas.raw_event import RawKind
 from schemas.topics import MAX_RAW_MESSAGE_BYTES
 
 log = logging.getLogger(__name__)
+
+_REQUEST_IDS = (b"request-id", b"x-request-id")
+"""Headers that come back with the answer as they came."""
 
 RequestHeaders = Mapping[bytes, bytes]
 
@@ -49,6 +51,7 @@ class Collect:
     def __init__(self, protocol: Protocol, gateway: Gateway) -> None:
         self._protocol = protocol
         self._gateway = gateway
+        self._limit = protocol.max_body_bytes or gateway.settings.gateway_max_body_bytes
         self._accepted = {kind: gateway.metrics.accepted.labels(protocol.name, kind.value) for kind in RawKind}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,12 +61,11 @@ class Collect:
             await send_preflight(send, headers.get(b"access-control-request-headers"))
             return
         gateway = self._gateway
-        request_id = headers.get(b"request-id")
-        extra = [(b"request-id", request_id)] if request_id else []
+        extra = [(name, value) for name in _REQUEST_IDS if (value := headers.get(name))]
         gateway.busy.begin()
         try:
             answer = await self._take(scope, receive, headers)
-            await send_answer(send, 200, answer, JSON, extra)
+            await send_answer(send, answer, extra)
         except Refusal as refusal:
             await self._refuse(send, refusal, extra)
         except Exception:  # the last resort of one request: logged, counted, and told as a 500
@@ -73,37 +75,54 @@ class Collect:
             gateway.busy.end()
 
     async def _refuse(self, send: Send, refusal: Refusal, extra: Headers) -> None:
-        self._gateway.metrics.refused.labels(self._protocol.name, str(refusal.status), refusal.reason).inc()
-        body, content_type = self._protocol.refused(refusal)
-        await send_answer(send, refusal.status, body, content_type, refusal_headers(refusal) + extra)
+        self._count_refusal(refusal)
+        await send_answer(send, self._protocol.refused(refusal), refusal_headers(refusal) + extra)
 
-    async def _take(self, scope: Scope, receive: Receive, headers: RequestHeaders) -> bytes:
-        if scope["method"] != "POST":
-            raise Refusal(405, "method_not_allowed", "Events are sent with POST.")
-        gateway = self._gateway
+    def _count_refusal(self, refusal: Refusal) -> None:
+        self._gateway.metrics.refused.labels(self._protocol.name, str(refusal.status), refusal.reason).inc()
+
+    async def _take(self, scope: Scope, receive: Receive, headers: RequestHeaders) -> Answer:
+        protocol, gateway = self._protocol, self._gateway
+        if scope["method"] not in protocol.methods:
+            raise Refusal(405, "method_not_allowed", f"Events are sent with {' or '.join(protocol.methods)}.")
         received_ms = time.time_ns() // 1_000_000
-        body = await read_body(receive, headers.get(b"content-length"), gateway.settings.gateway_max_body_bytes)
+        body = await read_body(receive, headers.get(b"content-length"), self._limit)
+        if (encoding := headers.get(b"content-encoding")) is not None:
+            body = decompress(body, encoding.decode("latin-1"), self._limit)
         if not gateway.serving:
             raise unavailable("starting", "The gateway is starting.")
-        submission = self._protocol.parse(read_object(body), headers)
-        admission = gateway.access.admit(
-            submission.client_id,
-            submission.client_secret,
-            headers.get(b"origin", b"").decode("latin-1"),
-            needs_secret=submission.needs_secret,
-        )
+        request = Request(scope["method"], scope["path"], scope["query_string"], headers, body, received_ms)
+        submission = protocol.parse(request)
+        if isinstance(submission, Answer):
+            return submission
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        admission = gateway.access.admit(submission, origin)
         peer = scope["client"]
-        settled = Settled(gateway, self._protocol.name, headers, peer[0] if peer else "", admission, received_ms)
-        visitor = SERVER
+        bundle = Bundle(gateway, protocol.name, headers, peer[0] if peer else "", admission, received_ms)
+        verdicts = [self._verdict(bundle, event) for event in submission.events]
+        await bundle.durable()
         for event in submission.events:
-            visitor = settled.add(event)
-        await settled.durable()
-        for event in submission.events:
-            self._accepted[event.kind].inc()
-        return self._protocol.accepted(visitor.device_id, visitor.session_id)
+            if isinstance(event, SentEvent):
+                self._accepted[event.kind].inc()
+        return protocol.accepted(request, verdicts)
+
+    def _verdict(self, bundle: "Bundle", event: SentEvent | Refusal) -> Verdict:
+        if not self._protocol.partial:
+            if isinstance(event, Refusal):
+                raise event
+            return bundle.add(event)
+        try:
+            if isinstance(event, Refusal):
+                raise event
+            return bundle.add(event)
+        except Refusal as refusal:
+            if refusal.status >= 500:
+                raise  # nothing of it is the event's fault: all of the request shall come again
+            self._count_refusal(refusal)
+            return refusal
 
 
-class Settled:
+class Bundle:
     """The events of one request on their way to Kafka: what each means is settled when it is added."""
 
     def __init__(
@@ -125,7 +144,7 @@ class Settled:
         self.lines: dict[int, list[bytes]] = {}
         """Raw events by partition, in the order they were added."""
 
-    def add(self, event: SentEvent) -> Visitor:
+    def add(self, event: SentEvent) -> Settled:
         """Settle time, device, session and partition of an event.
 
         :raises Refusal: 400 for an event that can't be stored, 413 for one that is too large, 503 without a salt.
@@ -136,11 +155,12 @@ class Settled:
         if refusal is not None:
             raise bad_request(refusal, _TIME_MESSAGES.get(refusal, "The event's time cannot be stored."))
         ip = (given_address(event.ip) if event.ip else "") or self._ip
+        user_agent = sender.user_agent if event.user_agent is None else event.user_agent[:MAX_USER_AGENT]
         visitors = self._gateway.visitors
         if event.device_id:
             visitor = visitors.given(project.id, event.device_id, time_ms)
         else:
-            visitor = visitors.derived(project.id, ip, sender.user_agent, time_ms, received_ms)
+            visitor = visitors.derived(project.id, ip, user_agent, time_ms, received_ms)
         event_id = canonical_event_id(project.id, event.event_id) if event.event_id else new_event_id(received_ms)
         line = _dump(
             {
@@ -155,7 +175,7 @@ class Settled:
                 "received_at": received_ms,
                 "sent_at": event.sent_ms,
                 "ip": ip,
-                "user_agent": sender.user_agent,
+                "user_agent": user_agent,
                 "hints": sender.hints,
                 "protocol": self._protocol,
                 "client_id": self._client_id,
@@ -168,7 +188,7 @@ class Settled:
         owner = visitor.device_id or (event_id if event.kind is RawKind.TRACK else event.profile_id) or event_id
         partition = partition_of(project.id, owner, self._gateway.producer.partitions)
         self.lines.setdefault(partition, []).append(line)
-        return visitor
+        return Settled(event_id, visitor.device_id, visitor.session_id)
 
     async def durable(self) -> None:
         """Return when Kafka has all of them.

@@ -1,15 +1,16 @@
 """The OpenPanel protocol: ``POST /track`` with ``{"type": …, "payload": …}``, spoken by the official SDKs."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from ingest.answers import TEXT, Refusal, bad_request, refusal_json
+from ingest.answers import TEXT, Answer, Refusal, bad_request, refusal_json
+from ingest.json_body import read_object
 from ingest.limits import MAX_GIVEN_DEVICE_ID, MAX_GROUP_ID, MAX_PROFILE_ID
 from ingest.protocols.event_names import check_name
-from ingest.protocols.protocol import Protocol, SentEvent, Submission
+from ingest.protocols.protocol import Protocol, Request, SentEvent, Settled, Submission, Verdict
 from schemas.event_time import parse_iso_ms
 from schemas.money import MAX_REVENUE, currency_code
 from schemas.raw_event import MAX_AVATAR, MAX_GROUPS, MAX_TRAIT, RawKind
@@ -33,8 +34,9 @@ _LATER = frozenset({"increment", "decrement", "group", "assign_group", "replay"}
 Parsed = tuple[list[SentEvent], bool]
 
 
-def parse(body: dict[str, Any], headers: Mapping[bytes, bytes]) -> Submission:
+def parse(request: Request) -> Submission:
     """Read one request; see `Protocol.parse`."""
+    body = read_object(request.body)
     kind = body.get("type")
     if kind is None:
         raise bad_request("missing_type", "The body needs a type.")
@@ -45,7 +47,7 @@ def parse(body: dict[str, Any], headers: Mapping[bytes, bytes]) -> Submission:
     if not isinstance(payload, dict):
         raise bad_request("missing_payload", "The body needs a payload: an object.")
     events, needs_secret = parser(payload)
-    client_id, client_secret = _credentials(body, headers)
+    client_id, client_secret = _credentials(body, request.headers)
     return Submission(client_id, client_secret, events, needs_secret)
 
 
@@ -192,17 +194,22 @@ def _check_revenue(name: str, properties: dict[str, Any]) -> bool:
     return True
 
 
-def _accepted(device_id: str, session_id: str) -> bytes:
-    return orjson.dumps({"deviceId": device_id, "sessionId": session_id})
+def _accepted(_: Request, verdicts: Sequence[Verdict]) -> Answer:
+    last = verdicts[-1]
+    if isinstance(last, Settled):
+        return Answer(200, orjson.dumps({"deviceId": last.device_id, "sessionId": last.session_id}))
+    return refused(last)
 
 
-def _refused(refusal: Refusal) -> tuple[bytes, bytes]:
-    # The SDKs take 401 as final and expect OpenPanel's plain words with it.
+def refused(refusal: Refusal) -> Answer:
+    """The SDKs take 401 as final and expect OpenPanel's plain words with it."""
     if refusal.status == 401:
-        return f"Ingestion: {refusal.message}".encode(), TEXT
+        return Answer(401, f"Ingestion: {refusal.message}".encode(), TEXT)
     return refusal_json(refusal)
 
 
 _PARSERS: dict[str, Callable[[dict[str, Any]], Parsed]] = {"track": _parse_track, "identify": _parse_identify}
 
-OPENPANEL = Protocol("openpanel", parse, _accepted, _refused)
+TRACK = Protocol("openpanel", parse, _accepted, refused)
+
+ROUTES: Mapping[str, Protocol] = {"/track": TRACK, "/openpanel/track": TRACK}

@@ -1,19 +1,32 @@
 """What a protocol is to the gateway: a parser of requests, and the dialect of its answers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ingest.answers import Refusal
+from ingest.answers import Answer, Refusal
 from schemas.raw_event import RawKind
+
+
+class Request(NamedTuple):
+    """One request, read to its end. ``headers`` have lower-case names; ``body`` is decompressed; ``query`` is what
+    stands behind the question mark, as it came.
+    """
+
+    method: str
+    path: str
+    query: bytes
+    headers: Mapping[bytes, bytes]
+    body: bytes
+    received_ms: int
 
 
 class SentEvent(NamedTuple):
     """One event as its sender put it. Empty texts and None stand for what was not said.
 
-    ``device_id`` and ``ip`` were given by the sender in place of what the request would tell; ``client_ms`` is the
-    sender's time of the event, ``sent_ms`` its clock at sending (milliseconds). ``payload`` has the shape that
-    ``schemas.raw_event`` names for the kind.
+    ``device_id``, ``ip`` and ``user_agent`` were given by the sender in place of what the request would tell;
+    ``client_ms`` is the sender's time of the event, ``sent_ms`` its clock at sending (milliseconds). ``payload`` has
+    the shape that ``schemas.raw_event`` names for the kind.
     """
 
     kind: RawKind
@@ -24,28 +37,51 @@ class SentEvent(NamedTuple):
     ip: str = ""
     client_ms: int | None = None
     sent_ms: int | None = None
+    user_agent: str | None = None
 
 
 class Submission(NamedTuple):
-    """What one request brought: credentials as they were given, and events in order, all of one device."""
+    """What one request brought: credentials as they were given, and in their order the events, with a refusal in the
+    place of each that can't be taken.
+    """
 
     client_id: str
     client_secret: str
-    events: list[SentEvent]
-    needs_secret: bool
+    events: Sequence[SentEvent | Refusal]
+    needs_secret: bool = False
     """It claims something (revenue) that an allowed origin alone is no proof for."""
+    key_suffices: bool = False
+    """The protocol knows no secret: the client's id is its write key. A page's origin must be allowed all the same."""
+    domain: str = ""
+    """The protocol knows no client: the project is the one that allows pages of this domain."""
+
+
+class Settled(NamedTuple):
+    """What an event that was taken became."""
+
+    event_id: str
+    device_id: str
+    session_id: str
+
+
+Verdict = Settled | Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
     """One protocol on the wire.
 
-    ``parse`` takes the JSON body and the request's headers (lower-case names) and raises `Refusal` for what it can't
-    take. ``accepted`` makes the body of a 200 from device and session id. ``refused`` makes body and content type of
-    a refusal, in the words the protocol's clients expect.
+    ``parse`` raises `Refusal` for a request it can't take, and returns an `Answer` for one that brings no events.
+    ``accepted`` makes the answer when all that was taken is durable; verdicts are in the order of the events.
+    ``refused`` makes the answer to a request that was not taken at all, in the words the protocol's clients expect.
     """
 
     name: str
-    parse: Callable[[dict[str, Any], Mapping[bytes, bytes]], Submission]
-    accepted: Callable[[str, str], bytes]
-    refused: Callable[[Refusal], tuple[bytes, bytes]]
+    parse: Callable[[Request], Submission | Answer]
+    accepted: Callable[[Request, Sequence[Verdict]], Answer]
+    refused: Callable[[Refusal], Answer]
+    partial: bool = False
+    """Whether the good events of a request are taken when others are refused; else the first refusal refuses all."""
+    methods: tuple[str, ...] = ("POST",)
+    max_body_bytes: int | None = None
+    """Largest decompressed body; None: the gateway's setting."""

@@ -8,15 +8,16 @@ import pytest
 
 from ingest.access import Admission, Project
 from ingest.answers import Refusal
-from ingest.collect import Settled
+from ingest.collect import Bundle
 from ingest.gateway import Gateway
-from ingest.json_body import read_object
-from ingest.protocols.openpanel import OPENPANEL
+from ingest.protocols.openpanel import TRACK
+from ingest.protocols.protocol import SentEvent
 from ingest.settings import GatewaySettings
 from schemas.control import ProjectRecord, SaltRecord
 from schemas.money import MAX_REVENUE
 from streams.enrich.geo import NOWHERE, Geo
 from streams.prepare import Place, Prepared, parse_line, prepare
+from tests.unit.ingest.requests import submission
 
 NOW = 1_795_246_036_417
 PROJECT = ProjectRecord(id="shop", organization_id="acme", name="Shop")
@@ -67,10 +68,11 @@ async def _make_gateway() -> Gateway:
 def stored(gateway: Gateway, body: bytes) -> list[Prepared]:
     """What the worker makes of a request's events. Raises Refusal from the gateway, Rejected from the worker."""
     admission = Admission(Project("shop", 400 * 86_400_000, ()), "6f0c7e5a-3b1d-4c2e-9f8a-1d2c3b4a5e6f", verified=True)
-    settled = Settled(gateway, "openpanel", HEADERS, "127.0.0.1", admission, NOW)
-    for event in OPENPANEL.parse(read_object(body), HEADERS).events:
-        settled.add(event)
-    lines = [line for lines in settled.lines.values() for line in lines]
+    bundle = Bundle(gateway, "openpanel", HEADERS, "127.0.0.1", admission, NOW)
+    for event in submission(TRACK, body, HEADERS).events:
+        assert isinstance(event, SentEvent)
+        bundle.add(event)
+    lines = [line for lines in bundle.lines.values() for line in lines]
     return [prepare(parse_line(line), Place(1, 0, 0, 0, NOW), PROJECT, nowhere) for line in lines]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from typing import Any
 from uuid import UUID
 
@@ -13,13 +14,15 @@ from pydantic import BaseModel
 
 from ingest.access import Admission, Project
 from ingest.answers import Refusal
-from ingest.collect import Settled
+from ingest.collect import Bundle
 from ingest.gateway import Gateway
-from ingest.protocols.openpanel import OPENPANEL
+from ingest.protocols.openpanel import TRACK as OPENPANEL
+from ingest.protocols.protocol import SentEvent
 from ingest.settings import GatewaySettings
 from schemas.control import SaltRecord
 from schemas.partition import partition_of
 from schemas.raw_event import IdentifyPayload, RawEvent, RawKind, TrackPayload
+from tests.unit.ingest.requests import submission
 
 NOW = 1_795_246_036_417
 PAYLOADS: dict[RawKind, type[BaseModel]] = {RawKind.TRACK: TrackPayload, RawKind.IDENTIFY: IdentifyPayload}
@@ -82,11 +85,12 @@ async def _make_gateway() -> Gateway:
 def settle(gateway: Gateway, body: dict[str, Any], headers: dict[bytes, bytes]) -> list[tuple[int, RawEvent]]:
     """The raw events of a body, by partition."""
     admission = Admission(Project("shop", 400 * 86_400_000, ()), "6f0c7e5a-3b1d-4c2e-9f8a-1d2c3b4a5e6f", verified=True)
-    settled = Settled(gateway, "openpanel", headers, "127.0.0.1", admission, NOW)
-    for event in OPENPANEL.parse(body, headers).events:
-        settled.add(event)
+    bundle = Bundle(gateway, "openpanel", headers, "127.0.0.1", admission, NOW)
+    for event in submission(OPENPANEL, json.dumps(body).encode(), headers).events:
+        assert isinstance(event, SentEvent)
+        bundle.add(event)
     return [
-        (partition, RawEvent.model_validate_json(line)) for partition, lines in settled.lines.items() for line in lines
+        (partition, RawEvent.model_validate_json(line)) for partition, lines in bundle.lines.items() for line in lines
     ]
 
 

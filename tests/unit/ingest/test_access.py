@@ -7,6 +7,7 @@ import pytest
 
 from ingest.access import Access, Project
 from ingest.answers import Refusal
+from ingest.protocols.protocol import Submission
 from schemas.control import ClientRecord, ClientType, ProjectRecord, SaltRecord
 
 SECRET = "sec_right"
@@ -38,15 +39,15 @@ def access() -> Access:
 
 def refusal_of(access: Access, client_id: str, secret: str = "", origin: str = "", *, revenue: bool = False) -> str:
     with pytest.raises(Refusal) as refused:
-        access.admit(client_id, secret, origin, needs_secret=revenue)
+        access.admit(Submission(client_id, secret, [], needs_secret=revenue), origin)
     assert refused.value.status == 401
     return refused.value.reason
 
 
 def test_a_secret_or_an_allowed_origin_lets_in(access: Access) -> None:
-    by_secret = access.admit(CLIENT, SECRET, "", needs_secret=True)
+    by_secret = access.admit(Submission(CLIENT, SECRET, [], needs_secret=True), "")
     assert (by_secret.project.id, by_secret.verified) == ("shop", True)
-    by_origin = access.admit(CLIENT, "", "https://a.example", needs_secret=False)
+    by_origin = access.admit(Submission(CLIENT, "", []), "https://a.example")
     assert (by_origin.project.id, by_origin.verified) == ("shop", False)
 
 
@@ -69,9 +70,9 @@ def test_a_secret_without_measure_is_not_even_looked_at(access: Access) -> None:
     long = "s" * 257
     access.apply_client(CLIENT, client(CLIENT, secret_hash="sha256:" + hashlib.sha256(long.encode()).hexdigest()))
     assert refusal_of(access, CLIENT, long) == "invalid_origin_or_secret"
-    assert not access.admit(CLIENT, long, "https://a.example", needs_secret=False).verified
+    assert not access.admit(Submission(CLIENT, long, []), "https://a.example").verified
     access.apply_client(CLIENT, client(CLIENT, secret_hash="sha256:" + hashlib.sha256(long[:256].encode()).hexdigest()))
-    assert access.admit(CLIENT, long[:256], "", needs_secret=False).verified
+    assert access.admit(Submission(CLIENT, long[:256], []), "").verified
 
 
 def test_an_origin_without_measure_is_judged_all_the_same() -> None:
@@ -88,7 +89,7 @@ def test_revenue_is_believed_with_a_right_secret_only(access: Access) -> None:
 def test_a_changed_record_counts_at_once(access: Access) -> None:
     access.apply_client(CLIENT, client(CLIENT, secret_hash="sha256:" + hashlib.sha256(b"new").hexdigest()))
     assert refusal_of(access, CLIENT, SECRET) == "invalid_origin_or_secret"
-    assert access.admit(CLIENT, "new", "", needs_secret=False).verified
+    assert access.admit(Submission(CLIENT, "new", []), "").verified
     access.apply_project("shop", ProjectRecord(id="shop", organization_id="acme", name="", origins=()))
     assert refusal_of(access, CLIENT, "", "https://a.example") == "invalid_origin_or_secret"
     access.apply_client(CLIENT, None)
@@ -157,7 +158,7 @@ def test_origins_are_compared_by_host(entry: str, origin: str, allowed: bool) ->
 def test_a_star_needs_an_origin_all_the_same(access: Access) -> None:
     access.apply_project("shop", ProjectRecord(id="shop", organization_id="acme", name="", origins=("*",)))
     assert refusal_of(access, CLIENT) == "invalid_origin_or_secret"
-    assert not access.admit(CLIENT, "", "null", needs_secret=False).verified
+    assert not access.admit(Submission(CLIENT, "", []), "null").verified
 
 
 def test_the_newest_salt_is_todays_or_the_last_before() -> None:
@@ -171,3 +172,19 @@ def test_the_newest_salt_is_todays_or_the_last_before() -> None:
     assert access.newest_salt("2026-03-02") == b"\x22" * 32
     access.apply_salt("2026-03-02", None)
     assert access.salt("2026-03-02") is None
+
+
+def test_a_write_key_alone_is_enough_where_the_protocol_says_so_but_not_for_pages_of_others(access: Access) -> None:
+    by_key = Submission(CLIENT, "", [], key_suffices=True)
+    assert not access.admit(by_key, "").verified
+    assert access.admit(by_key, "https://a.example").project.id == "shop"
+    with pytest.raises(Refusal):
+        access.admit(by_key, "https://b.example")
+
+
+def test_a_domain_stands_for_the_project_that_allows_its_pages(access: Access) -> None:
+    assert access.admit(Submission("", "", [], domain="a.example"), "").project.id == "shop"
+    access.apply_project("any", ProjectRecord(id="any", organization_id="acme", name="", origins=("*",)))
+    with pytest.raises(Refusal) as refused:
+        access.admit(Submission("", "", [], domain="b.example"), "")
+    assert refused.value.reason == "unknown_domain"

@@ -7,14 +7,15 @@ import pytest
 
 from ingest.answers import Refusal
 from ingest.json_body import read_object
-from ingest.protocols.openpanel import OPENPANEL
-from ingest.protocols.protocol import SentEvent, Submission
+from ingest.protocols.openpanel import TRACK
+from ingest.protocols.protocol import SentEvent, Settled, Submission
 from schemas.money import MAX_REVENUE
 from schemas.raw_event import IdentifyPayload, RawKind, TrackPayload
+from tests.unit.ingest.requests import events_of, request, submission
 
 
 def parse(body: dict[str, Any], headers: dict[bytes, bytes] | None = None) -> Submission:
-    return OPENPANEL.parse(body, headers or {})
+    return submission(TRACK, orjson.dumps(body), headers)
 
 
 def track(**payload: Any) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def track(**payload: Any) -> dict[str, Any]:
 
 
 def only_event(body: dict[str, Any]) -> SentEvent:
-    (event,) = parse(body).events
+    (event,) = events_of(TRACK, orjson.dumps(body))
     return event
 
 
@@ -62,7 +63,7 @@ def test_a_device_id_out_of_bounds_is_not_taken(device_id: Any) -> None:
 
 def test_an_inline_identify_is_a_second_event_of_the_same_person() -> None:
     person = {"profileId": 5, "email": "not an address", "firstName": 3, "lastName": "Lee", "properties": {"a": 1}}
-    first, second = parse(track(profileId="other", properties={"__identify": person})).events
+    first, second = events_of(TRACK, orjson.dumps(track(profileId="other", properties={"__identify": person})))
     assert (first.kind, first.profile_id) == (RawKind.TRACK, "5")
     assert (second.kind, second.profile_id) == (RawKind.IDENTIFY, "5")
     assert second.payload == {"email": "not an address", "last_name": "Lee", "properties": {"a": 1}}
@@ -211,12 +212,14 @@ def test_where_credentials_come_from(
 
 
 def test_answers_are_openpanels() -> None:
-    assert orjson.loads(OPENPANEL.accepted('d"1', "s")) == {"deviceId": 'd"1', "sessionId": "s"}
-    body, content_type = OPENPANEL.refused(Refusal(401, "unknown_client", "Invalid client id"))
-    assert (body, content_type.split(b";")[0]) == (b"Ingestion: Invalid client id", b"text/plain")
-    body, content_type = OPENPANEL.refused(Refusal(400, "missing_name", "No."))
-    assert content_type == b"application/json"
-    assert orjson.loads(body) == {"status": 400, "error": "Bad Request", "message": "No.", "reason": "missing_name"}
+    accepted = TRACK.accepted(request(), [Settled("e", 'd"1', "s")])
+    assert orjson.loads(accepted.body) == {"deviceId": 'd"1', "sessionId": "s"}
+    refused = TRACK.refused(Refusal(401, "unknown_client", "Invalid client id"))
+    assert (refused.status, refused.body) == (401, b"Ingestion: Invalid client id")
+    assert refused.content_type.split(b";")[0] == b"text/plain"
+    refused = TRACK.refused(Refusal(400, "missing_name", "No."))
+    assert refused.content_type == b"application/json"
+    assert orjson.loads(refused.body)["reason"] == "missing_name"
 
 
 def test_half_a_surrogate_pair_is_replaced() -> None:
