@@ -12,7 +12,16 @@ from schemas.event import Event
 from schemas.identity import Identity
 from schemas.ledger import LedgerRow
 from schemas.profile import Profile, ProfileOp
-from schemas.raw_event import CounterPayload, IdentifyPayload, RawEvent, TrackPayload
+from schemas.raw_event import (
+    AliasPayload,
+    AssignGroupPayload,
+    CounterPayload,
+    GroupPayload,
+    IdentifyPayload,
+    RawEvent,
+    ReplayPayload,
+    TrackPayload,
+)
 from schemas.session import Session
 
 MODELS: dict[str, type[BaseModel]] = {
@@ -20,6 +29,10 @@ MODELS: dict[str, type[BaseModel]] = {
     "track_payload": TrackPayload,
     "identify_payload": IdentifyPayload,
     "counter_payload": CounterPayload,
+    "alias_payload": AliasPayload,
+    "group_payload": GroupPayload,
+    "assign_group_payload": AssignGroupPayload,
+    "replay_payload": ReplayPayload,
     "tick": Tick,
     "event": Event,
     "session": Session,

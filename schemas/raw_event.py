@@ -18,18 +18,26 @@ class RawKind(StrEnum):
     DECREMENT = "decrement"
     """``CounterPayload``"""
     ALIAS = "alias"
+    """``AliasPayload``"""
     GROUP = "group"
+    """``GroupPayload``"""
     ASSIGN_GROUP = "assign_group"
+    """``AssignGroupPayload``"""
     REPLAY = "replay"
+    """``ReplayPayload``"""
 
 
 MAX_GROUPS = 100
 MAX_TRAIT = 512
 MAX_AVATAR = 4096
+MAX_PROPERTY_PATH = 200
+MAX_GROUP_TYPE = 64
+MAX_REPLAY_CHARACTERS = 2 * 1024 * 1024
 """Bounds that a gateway has to keep too: an event beyond them becomes a dead letter."""
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Id = Annotated[str, Field(max_length=128)]
+GroupId = Annotated[str, Field(min_length=1, max_length=128)]
 ProfileId = Annotated[str, Field(max_length=256)]
 Trait = Annotated[str, Field(max_length=MAX_TRAIT)]
 Milliseconds = Annotated[int, Field(ge=-(2**53), le=2**53)]
@@ -60,8 +68,48 @@ class IdentifyPayload(_Payload):
 class CounterPayload(_Payload):
     """A number to add to (increment) or take from (decrement) a profile's property; dots address nested keys."""
 
-    property: Name
+    property: Annotated[str, Field(min_length=1, max_length=MAX_PROPERTY_PATH)]
     value: float = 1
+
+
+class AliasPayload(_Payload):
+    """Another id of the person: from now on ``alias`` means the one whose id the raw event's ``profile_id`` is."""
+
+    alias: Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class GroupPayload(_Payload):
+    """What is known of a group (a company, a team). An empty ``type`` or ``name`` leaves what was known before;
+    properties are merged.
+    """
+
+    id: GroupId
+    type: Annotated[str, Field(max_length=MAX_GROUP_TYPE)] = ""
+    name: Trait = ""
+    properties: dict[str, Any] = Field(default_factory=dict)
+
+
+class AssignGroupPayload(_Payload):
+    """Groups the raw event's profile belongs to from now on, beside those it belonged to; without a profile, the
+    device's own.
+    """
+
+    group_ids: Annotated[tuple[GroupId, ...], Field(max_length=MAX_GROUPS)]
+
+
+class ReplayPayload(_Payload):
+    """A piece of a session's recording. An empty ``session_id`` means the raw event's. ``started_at`` and
+    ``ended_at``: milliseconds since the epoch, by the sender's clock; ``payload``: the recorder's events as the JSON
+    text of an array, kept as it came.
+    """
+
+    session_id: Annotated[str, Field(max_length=64)] = ""
+    chunk_index: Annotated[int, Field(ge=0, le=65_535)]
+    events_count: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    is_full_snapshot: bool
+    started_at: Milliseconds
+    ended_at: Milliseconds
+    payload: Annotated[str, Field(max_length=MAX_REPLAY_CHARACTERS)]
 
 
 class RawEvent(BaseModel):

@@ -49,6 +49,8 @@ FORMAT_VERSION = "1"
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 MAX_RAW_MESSAGE_BYTES = 1024 * 1024
+MAX_REPLAY_MESSAGE_BYTES = 3 * 1024 * 1024
+"""A raw message that holds a piece of a recording may be this large; it is a line, and a message, of its own."""
 DEFAULT_PARTITIONS = 8
 
 _HOUR_MS = 3_600_000
