@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ingest.access import Access
 from ingest.answers import unavailable
 from ingest.sessions_reader import LiveSessions
+from schemas.agent import is_server
 from schemas.device_id import device_hash
 from schemas.session_id import session_bucket, session_id
 
@@ -24,51 +25,72 @@ class Visitor(NamedTuple):
 SERVER = Visitor("", "")
 
 
-@lru_cache(maxsize=8_192)
-def is_server(user_agent: str) -> bool:
-    """Whether a program sent this and no browser or app: no user agent, or a single word (``curl/8.1``, ``node``)."""
-    return len(user_agent.split()) < 2
-
-
 @lru_cache(maxsize=16)
 def _day(number: int) -> str:
     return datetime.fromtimestamp(number * _DAY_MS // 1000, UTC).strftime("%Y-%m-%d")
 
 
 class Visitors:
-    """Finds the visitor of an event."""
+    """Finds the visitor of an event. ``begins`` is the id of an event that makes a session if it falls into none;
+    what makes no session (an identify, a question) has none.
+    """
 
     def __init__(self, access: Access, sessions: LiveSessions) -> None:
         self._access = access
         self._sessions = sessions
 
-    def given(self, project_id: str, device_id: str, time_ms: int) -> Visitor:
+    def given(self, project_id: str, device_id: str, time_ms: int, begins: str = "") -> Visitor:
         """The visitor of an event whose sender named the device."""
-        live = self._sessions.live_id(project_id, device_id, time_ms)
-        return Visitor(device_id, live or session_id(project_id, device_id, session_bucket(time_ms)))
+        live = self._sessions.join(project_id, device_id, time_ms, extend=bool(begins))
+        return Visitor(device_id, live or self._new_session(project_id, device_id, time_ms, begins))
 
-    def derived(self, project_id: str, ip: str, user_agent: str, time_ms: int, received_ms: int) -> Visitor:
+    def derived(
+        self, project_id: str, ip: str, user_agent: str, time_ms: int, received_ms: int, begins: str = ""
+    ) -> Visitor:
         """The visitor behind an address and a user agent; a program gets none.
 
-        Yesterday's salt is tried second, so a visit survives midnight: a session that lives on under yesterday's
+        The salt before is tried second, so a visit survives midnight: a session that lives on under yesterday's
         device keeps it.
 
         :raises Refusal: ``no_salt``, 503, while not one salt is known.
         """
         if is_server(user_agent):
             return SERVER
+        device_id, live = self._find(project_id, ip, user_agent, time_ms, received_ms, extend=bool(begins))
+        return Visitor(device_id, live or self._new_session(project_id, device_id, time_ms, begins))
+
+    def live(self, project_id: str, ip: str, user_agent: str, now_ms: int) -> Visitor:
+        """As `derived`, but the session is empty when the visitor has none at the moment.
+
+        :raises Refusal: ``no_salt``, 503.
+        """
+        if is_server(user_agent):
+            return SERVER
+        device_id, live = self._find(project_id, ip, user_agent, now_ms, now_ms, extend=False)
+        return Visitor(device_id, live or "")
+
+    def _find(
+        self, project_id: str, ip: str, user_agent: str, time_ms: int, received_ms: int, *, extend: bool
+    ) -> tuple[str, str | None]:
+        """The device, and its session if the time falls into one."""
         today = received_ms // _DAY_MS
         salt = self._access.newest_salt(_day(today))
         if salt is None:
             raise unavailable("no_salt", "The gateway has no salt to make device ids with.")
         device_id = _hash(salt, project_id, ip, user_agent)
-        live = self._sessions.live_id(project_id, device_id, time_ms)
+        live = self._sessions.join(project_id, device_id, time_ms, extend=extend)
         if live is not None:
-            return Visitor(device_id, live)
-        before = self._access.salt(_day(today - 1))
+            return device_id, live
+        # Not only yesterday's: when control was away, the last salt is older, and visits go on under it.
+        before = self._access.newest_salt(_day(today - 1))
         if before is not None and before is not salt:
             earlier = _hash(before, project_id, ip, user_agent)
-            live = self._sessions.live_id(project_id, earlier, time_ms)
+            live = self._sessions.join(project_id, earlier, time_ms, extend=extend)
             if live is not None:
-                return Visitor(earlier, live)
-        return Visitor(device_id, session_id(project_id, device_id, session_bucket(time_ms)))
+                return earlier, live
+        return device_id, None
+
+    def _new_session(self, project_id: str, device_id: str, time_ms: int, begins: str) -> str:
+        if begins:
+            return self._sessions.begin(project_id, device_id, time_ms, begins)
+        return session_id(project_id, device_id, session_bucket(time_ms))

@@ -12,14 +12,15 @@ from typing import Any, NamedTuple, Protocol
 import orjson
 from pydantic import ValidationError
 
+from schemas.address import truncate_ip
+from schemas.agent import Agent, override_agent, parse_agent
+from schemas.bots import bot_name
 from schemas.control import ProjectRecord
 from schemas.event_id import canonical_event_id, event_id_at
 from schemas.event_time import clickhouse_time, time_refusal
 from schemas.lenient_json import parse_lenient
 from schemas.raw_event import IdentifyPayload, RawEvent, RawKind, TrackPayload
-from streams.enrich.agent import Agent, override_agent, parse_agent
-from streams.enrich.bots import bot_name
-from streams.enrich.geo import NOWHERE, Geo, truncate_ip
+from streams.enrich.geo import NOWHERE, Geo
 from streams.enrich.properties import safe_properties
 from streams.enrich.referrer import MAX_REFERRER, parse_referrer, referrer_from_source
 from streams.enrich.revenue import NO_REVENUE, parse_revenue

@@ -168,22 +168,3 @@ def _degrees(value: Any, limit: float) -> float | None:
     except ValueError:
         return None
     return round(degrees, 4) if -limit <= degrees <= limit else None
-
-
-@lru_cache(maxsize=CACHE_ENTRIES)
-def _truncated(ip: str) -> str:
-    try:
-        address = ip_address(ip)
-    except ValueError:
-        return ""
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is None:
-            return str(IPv6Address(int(address) >> 80 << 80))
-        address = address.ipv4_mapped
-    return str(IPv4Address(int(address) >> 8 << 8))
-
-
-def truncate_ip(ip: str) -> str:
-    """The address without what tells its holder from the neighbours: IPv4 without its last octet, IPv6 without its
-    last 80 bits (the rest zero). Empty if it is no address. Never raises."""
-    return _truncated(ip) if ip and len(ip) <= MAX_ADDRESS else ""

@@ -3,8 +3,9 @@
 from functools import cache, lru_cache
 from typing import NamedTuple
 
+from schemas.clean_text import clean_text
 from streams.enrich.referrer_names import BY_TYPE
-from streams.enrich.url import clean_text, parse_query, split_origin
+from streams.enrich.url import parse_query, split_origin
 
 MAX_REFERRER = 1_024
 """Characters of a referrer that are looked at and kept."""

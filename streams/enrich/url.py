@@ -1,9 +1,10 @@
 """The parts of a page's address: path, origin, query, fragment and campaign."""
 
-import re
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_plus
+
+from schemas.clean_text import clean_text
 
 MAX_URL = 4_096
 """Characters of an address that are looked at; the rest is cut off."""
@@ -14,8 +15,6 @@ CACHE_ENTRIES = 8_192
 LONGEST_CACHED = 1_024
 """Characters; longer addresses hardly come twice, and would fill the memory."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -48,13 +47,6 @@ def parse_location(raw: str) -> Location:
     if len(raw) > LONGEST_CACHED:
         return _parse.__wrapped__(raw[:MAX_URL])
     return _parse(raw)
-
-
-def clean_text(raw: str) -> str:
-    """The text without control characters and outer white space; lone surrogates become U+FFFD."""
-    if not raw.isascii():
-        raw = _SURROGATE.sub("\ufffd", raw)
-    return _CONTROL.sub("", raw).strip()
 
 
 def split_origin(url: str) -> tuple[str, str]:

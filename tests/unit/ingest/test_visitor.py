@@ -9,7 +9,8 @@ from ingest.access import Access
 from ingest.answers import Refusal
 from ingest.follower import Record
 from ingest.sessions_reader import LiveSession, LiveSessions, SessionsReader
-from ingest.visitor import SERVER, Visitor, Visitors, is_server
+from ingest.visitor import SERVER, Visitor, Visitors
+from schemas.agent import is_server
 from schemas.control import SaltRecord
 from schemas.device_id import device_hash
 from schemas.session_id import SESSION_TIMEOUT_MS, session_bucket, session_id
@@ -99,7 +100,17 @@ def test_without_any_salt_it_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    "agent", ["", " ", "node", "curl/8.1", "python-requests/2.31.0", "Go-http-client/1.1", "axios/1.6.2-beta"]
+    "agent",
+    [
+        "",
+        " ",
+        "node",
+        "curl/8.1",
+        "python-requests/2.31.0",
+        "Go-http-client/1.1",
+        "axios/1.6.2-beta",
+        "Python/3.11 aiohttp/3.9",
+    ],
 )
 def test_programs_are_servers(agent: str) -> None:
     assert is_server(agent)

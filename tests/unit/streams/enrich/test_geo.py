@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet  # type: ignore[import-untyped]  # has no types
 
-from streams.enrich.geo import NOWHERE, Geo, GeoDatabase, truncate_ip
+from schemas.address import truncate_ip
+from streams.enrich.geo import NOWHERE, Geo, GeoDatabase
 
 Networks = dict[str, dict[str, Any]]
 

@@ -1,6 +1,6 @@
 """Real user agents, and what they are."""
 
-from streams.enrich.agent import Agent
+from schemas.agent import Agent
 
 _WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
 _SAFARI = "AppleWebKit/605.1.15 (KHTML, like Gecko)"

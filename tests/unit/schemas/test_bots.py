@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.enrich.bots import MAX_NAME, _listed_patterns, bot_name
-from tests.unit.streams.enrich.user_agents import PEOPLE, SERVERS
+from schemas.bots import MAX_NAME, Bot, _listed, bot_name, find_bot
+from tests.unit.schemas.user_agents import PEOPLE, SERVERS
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))  # with lone surrogates
 
@@ -55,10 +55,24 @@ def test_servers_are_no_crawlers(user_agent: str) -> None:
 
 
 def test_the_list_is_there() -> None:
-    assert len(_listed_patterns()) > 1_000
+    assert len(_listed()) > 1_000
 
 
 @given(ANY_TEXT)
 def test_anything(user_agent: str) -> None:
     assert len(bot_name(user_agent)) <= MAX_NAME
     assert len(bot_name(f"{user_agent}Googlebot/")) <= MAX_NAME
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "bot"),
+    [
+        ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", Bot("Googlebot", "search-engine")),
+        ("sqlmap/1.7.2#stable (https://sqlmap.org)", Bot("sqlmap", "scanner")),
+        ("Mozilla/5.0 (compatible; MyOwnBot; https://example.com)", Bot("MyOwnBot", "crawler")),
+        ("curl/8.1", None),
+        ("", None),
+    ],
+)
+def test_what_kind_of_crawler_it_is(user_agent: str, bot: Bot | None) -> None:
+    assert find_bot(user_agent) == bot

@@ -43,6 +43,11 @@ class Agent(NamedTuple):
 SERVER = Agent(device="server", is_server=True)
 
 _TOKEN = re.compile(r"[^/\s]+/[\d.]+")
+_PEOPLE = re.compile(
+    r"Mozilla/5\.0 \((?:Windows NT 1|Macintosh; Intel Mac OS X 1|X11; Linux x86_64|X11; CrOS|Linux; Android 1"
+    r"|iPhone; CPU iPhone OS 1|iPad; CPU OS 1)"
+)
+"""How nearly all user agents of people begin; whatever follows, their system is known, so they are no servers."""
 _STATED = re.compile(r"\b(Model|Manufacturer)=([^;)]+)")
 _CONSOLE = re.compile(r"PlayStation|Xbox|Nintendo|\bPS[345] ")
 _TV = re.compile(
@@ -139,6 +144,11 @@ def parse_agent(user_agent: str, hints: Mapping[str, str] | None = None) -> Agen
     return _parse(user_agent[:MAX_USER_AGENT])
 
 
+def is_server(user_agent: str) -> bool:
+    """Whether a program sent this and no browser or app: what `parse_agent` says, at a fraction of its cost."""
+    return _PEOPLE.match(user_agent) is None and _is_server(user_agent[:MAX_USER_AGENT])
+
+
 def override_agent(agent: Agent, properties: Mapping[str, Any]) -> Agent:
     """The agent with what the sender said of itself (``__os``, ``__model`` …); a server stays one."""
     if agent.is_server:
@@ -165,6 +175,11 @@ def _version(*parts: str | None) -> str:
             break
         known.append(part)
     return _clean(".".join(known))
+
+
+@lru_cache(maxsize=CACHE_ENTRIES)
+def _is_server(user_agent: str) -> bool:
+    return _parse.__wrapped__(user_agent).is_server
 
 
 @lru_cache(maxsize=CACHE_ENTRIES)

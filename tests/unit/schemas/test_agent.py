@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.enrich.agent import HINT_NAMES, MAX_TEXT, SERVER, Agent, override_agent, parse_agent
-from tests.unit.streams.enrich.user_agents import PEOPLE, SERVERS
+from schemas.agent import HINT_NAMES, MAX_TEXT, SERVER, Agent, is_server, override_agent, parse_agent
+from tests.unit.schemas.user_agents import PEOPLE, SERVERS
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))  # with lone surrogates
 
@@ -77,3 +77,29 @@ def test_anything_gives_storable_text(text: str, hints: dict[str, str]) -> None:
             field.encode("utf-8")
             assert "\x00" not in field
             assert len(field) <= MAX_TEXT
+
+
+PEOPLE_BEGIN = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64)",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)",
+    "Mozilla/5.0 (X11; Linux x86_64)",
+    "Mozilla/5.0 (X11; CrOS x86_64 14541.0.0)",
+    "Mozilla/5.0 (Linux; Android 10; K)",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X)",
+    "Mozilla/5.0 (iPad; CPU OS 16_0 like Mac OS X)",
+)
+
+
+@given(st.one_of(st.text(), st.tuples(st.sampled_from(PEOPLE_BEGIN), st.text()).map("".join)))
+def test_the_quick_look_for_servers_says_what_the_long_one_says(user_agent: str) -> None:
+    assert is_server(user_agent) is parse_agent(user_agent).is_server
+
+
+@pytest.mark.parametrize("user_agent", [*(text for text, _ in PEOPLE), *SERVERS])
+def test_the_quick_look_is_right_about_those_that_are_known(user_agent: str) -> None:
+    assert is_server(user_agent) is parse_agent(user_agent).is_server
+
+
+@pytest.mark.parametrize("user_agent", ["Python/3.11 aiohttp/3.9", "node", "curl/8.1", "", "okhttp/4.9 (x; y)"])
+def test_libraries_are_servers(user_agent: str) -> None:
+    assert is_server(user_agent)
