@@ -17,6 +17,7 @@ from ingest.health import Health
 from ingest.protocols.openpanel import ROUTES as OPENPANEL_ROUTES
 from ingest.protocols.protocol import Protocol
 from ingest.settings import GatewaySettings
+from ingest.tracker import TrackerScripts
 
 COLLECTING: Mapping[str, Protocol] = {**OPENPANEL_ROUTES}
 """Where events are taken, and in which protocol; a slash at the end makes no difference."""
@@ -30,6 +31,7 @@ def _other_routes(gateway: Gateway) -> list[Route]:
         Route("/healthz", health.alive, methods=["GET"]),
         Route("/readyz", health.ready, methods=["GET"]),
         Route("/metrics", health.metrics, methods=["GET"]),
+        *TrackerScripts(gateway.settings.gateway_scripts, gateway.settings.gateway_script_name).routes(),
     ]
 
 
@@ -42,7 +44,8 @@ class Front:
         self._settings = settings
         self._collecting: Mapping[str, ASGIApp] = {}
         self._starlette = Starlette(
-            lifespan=self._lifespan, exception_handlers={HTTPException: _http_error, Exception: _unexpected}
+            lifespan=self._lifespan,
+            exception_handlers={HTTPException: _http_error, Refusal: refused, Exception: _unexpected},
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,6 +85,11 @@ async def _http_error(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = error.detail if isinstance(error, HTTPException) else ""
     return _answer(Refusal(status, _REASONS.get(status, "http_error"), detail))
+
+
+async def refused(_: Request, refusal: Exception) -> Response:
+    """Starlette's handler of a `Refusal` that an endpoint raised."""
+    return _answer(refusal if isinstance(refusal, Refusal) else unforeseen())
 
 
 async def _unexpected(_: Request, __: Exception) -> Response:

@@ -19,6 +19,9 @@ PRIVATE_NETWORKS = (
 )
 
 
+_SCRIPTS = Path(__file__).resolve().parents[1] / "sdks" / "tracker" / "dist"
+
+
 class GatewaySettings(BaseSettings):
     """The gateway process. Every field is the variable ``WEIR_<NAME>``; lists are JSON."""
 
@@ -45,6 +48,12 @@ class GatewaySettings(BaseSettings):
     gateway_drain_seconds: float = Field(
         10.0, ge=0, description="How long a stopping gateway waits for what it has taken to reach Kafka."
     )
+    gateway_script_name: str = Field(
+        "site.js",
+        pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}\.js$",
+        description="The tracker script's name beside op1.js; one that no list of trackers knows.",
+    )
+    gateway_scripts: Path = Field(_SCRIPTS, description="The built tracker script.")
     gateway_metrics_directory: Path | None = Field(
         None, description="Where the processes of one gateway share their counters; set by the gateway itself."
     )

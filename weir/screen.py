@@ -78,12 +78,10 @@ def show_card(console: Console, settings: Settings, demo: DemoProject | None) ->
 
 
 def script_tag(settings: Settings, demo: DemoProject) -> str:
-    """A tag that can be pasted into any page served on this machine; it sends the page as a screen view."""
+    """The tracker's tag, to be pasted into any page served on this machine."""
     return (
-        f'<script>fetch("{settings.gateway_url}/track",{{method:"POST",keepalive:true,headers:{{'
-        f'"content-type":"application/json","openpanel-client-id":"{demo.write.client_id}"}},'
-        'body:JSON.stringify({type:"track",payload:{name:"screen_view",properties:{__path:location.href,'
-        "__title:document.title,__referrer:document.referrer}}})})</script>"
+        f'<script src="{settings.gateway_url}/op1.js" data-client-id="{demo.write.client_id}" '
+        "data-track-screen-views data-track-outgoing-links data-track-attributes defer></script>"
     )
 
 

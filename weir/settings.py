@@ -33,7 +33,7 @@ class Settings(BaseSettings):
         None, description="Folder of the broker's jars; by default kafka/jars in the home directory."
     )
     broker_heap: str = Field("512m", description="Heap of the local broker, as Java's -Xmx takes it.")
-    page_build: bool = Field(True, description="Build the page at a start when its sources are newer than it.")
+    page_build: bool = Field(True, description="Build page and tracker script at a start when their sources are newer.")
     geo_download: bool = Field(True, description="Fetch the city database in the background of the first start.")
     geo_database: Path | None = Field(
         None,

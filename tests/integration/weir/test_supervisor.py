@@ -63,7 +63,7 @@ def test_up_twice_kill_each_and_down(own_stack: Stack) -> None:
     again = own_stack.weir("up", "--detach").stdout
     assert "already up" in again
     assert own_stack.demo.write.client_secret in again
-    assert "<script>" in again
+    assert f'<script src="{own_stack.gateway_url}/op1.js"' in again
     assert "curl " in again
     assert own_stack.status()["services"] == status["services"]
 
