@@ -33,7 +33,7 @@ from schemas.event_id import canonical_event_id, new_event_id
 from schemas.event_time import settle_event_time, time_refusal
 from schemas.partition import partition_of
 from schemas.raw_event import RawKind
-from schemas.topics import MAX_RAW_MESSAGE_BYTES
+from schemas.topics import MAX_RAW_MESSAGE_BYTES, MAX_REPLAY_MESSAGE_BYTES
 
 log = logging.getLogger(__name__)
 
@@ -99,11 +99,12 @@ class Collect:
         admission = gateway.access.admit(submission, origin)
         peer = scope["client"]
         bundle = Bundle(gateway, protocol.name, headers, peer[0] if peer else "", admission, received_ms)
+        if submission.asks:
+            return protocol.accepted(request, [bundle.asker()])
         verdicts = [self._verdict(bundle, event) for event in submission.events]
         await bundle.durable()
-        for event in submission.events:
-            if isinstance(event, SentEvent):
-                self._accepted[event.kind].inc()
+        for kind, count in bundle.counts.items():
+            self._accepted[kind].inc(count)
         return protocol.accepted(request, verdicts)
 
     def _verdict(self, bundle: "Bundle", event: SentEvent | Refusal) -> Verdict:
@@ -138,57 +139,101 @@ class Bundle:
         self._project = admission.project
         self._received_ms = received_ms
         self._ip = gateway.client_ip(headers, peer)
-        self._sender = describe_sender(headers)
-        self._protocol = protocol
-        self._client_id = admission.client_id
+        self._sender = sender = describe_sender(headers)
+        self._key = headers.get(b"idempotency-key", b"").decode("latin-1")
+        self._asked = 0
+        same = {
+            "received_at": received_ms,
+            "project_id": self._project.id,
+            "hints": sender.hints,
+            "protocol": protocol,
+            "client_id": admission.client_id,
+            "sdk_name": sender.sdk_name,
+            "sdk_version": sender.sdk_version,
+        }
+        self._head = orjson.dumps(same)[:-1] + b","
+        """What all lines begin with."""
         self.lines: dict[int, list[bytes]] = {}
         """Raw events by partition, in the order they were added."""
+        self.counts: dict[RawKind, int] = {}
+        """How many of each kind were added."""
 
     def add(self, event: SentEvent) -> Settled:
         """Settle time, device, session and partition of an event.
 
         :raises Refusal: 400 for an event that can't be stored, 413 for one that is too large, 503 without a salt.
         """
-        project, received_ms, sender = self._project, self._received_ms, self._sender
-        time_ms = settle_event_time(received_ms, event.client_ms, event.sent_ms)
-        refusal = time_refusal(time_ms, received_ms, project.max_age_ms)
+        self._asked += 1
+        project_id, time_ms = self._project.id, self._received_ms
+        if event.client_ms is not None:
+            time_ms = self._time(event)
+        ip = (event.ip and given_address(event.ip)) or self._ip
+        user_agent = self._sender.user_agent if event.user_agent is None else event.user_agent[:MAX_USER_AGENT]
+        # Without an id of its own, the request's key names the event: its n-th.
+        given_id = event.event_id or (self._key and f"{self._key}:{self._asked}")
+        event_id = canonical_event_id(project_id, given_id) if given_id else new_event_id(self._received_ms)
+        visitors, begins = self._gateway.visitors, event_id if event.kind is RawKind.TRACK else ""
+        if event.device_id:
+            visitor = visitors.given(project_id, event.device_id, time_ms, begins)
+        else:
+            visitor = visitors.derived(project_id, ip, user_agent, time_ms, self._received_ms, begins)
+        settled = Settled(event_id, visitor.device_id, visitor.session_id)
+        line = self._line(event, settled, time_ms, ip, user_agent)
+        if event.also is None:
+            self._put(event, settled, line)
+            return settled
+        other_id = canonical_event_id(project_id, f"{given_id}:also") if given_id else new_event_id(self._received_ms)
+        other = Settled(other_id, visitor.device_id, visitor.session_id)
+        other_line = self._line(event.also, other, time_ms, ip, user_agent)
+        self._put(event, settled, line)
+        self._put(event.also, other, other_line)
+        return settled
+
+    def asker(self) -> Settled:
+        """Who sends the request, and the session it has now, if any.
+
+        :raises Refusal: 503 without a salt.
+        """
+        visitor = self._gateway.visitors.live(self._project.id, self._ip, self._sender.user_agent, self._received_ms)
+        return Settled("", visitor.device_id, visitor.session_id)
+
+    def _time(self, event: SentEvent) -> int:
+        time_ms = settle_event_time(self._received_ms, event.client_ms, event.sent_ms)
+        refusal = time_refusal(time_ms, self._received_ms, self._project.max_age_ms)
         if refusal is not None:
             raise bad_request(refusal, _TIME_MESSAGES.get(refusal, "The event's time cannot be stored."))
-        ip = (given_address(event.ip) if event.ip else "") or self._ip
-        user_agent = sender.user_agent if event.user_agent is None else event.user_agent[:MAX_USER_AGENT]
-        visitors = self._gateway.visitors
-        if event.device_id:
-            visitor = visitors.given(project.id, event.device_id, time_ms)
-        else:
-            visitor = visitors.derived(project.id, ip, user_agent, time_ms, received_ms)
-        event_id = canonical_event_id(project.id, event.event_id) if event.event_id else new_event_id(received_ms)
-        line = _dump(
-            {
-                "version": 1,
-                "kind": event.kind.value,
-                "event_id": event_id,
-                "project_id": project.id,
-                "device_id": visitor.device_id,
-                "session_id": visitor.session_id,
-                "profile_id": event.profile_id,
-                "time": time_ms,
-                "received_at": received_ms,
-                "sent_at": event.sent_ms,
-                "ip": ip,
-                "user_agent": user_agent,
-                "hints": sender.hints,
-                "protocol": self._protocol,
-                "client_id": self._client_id,
-                "sdk_name": sender.sdk_name,
-                "sdk_version": sender.sdk_version,
-                "payload": event.payload,
-            }
-        )
+        return time_ms
+
+    def _line(self, event: SentEvent, settled: Settled, time_ms: int, ip: str, user_agent: str) -> bytes:
+        own = {
+            "version": 1,
+            "kind": event.kind.value,
+            "event_id": settled.event_id,
+            "device_id": settled.device_id,
+            "session_id": settled.session_id,
+            "profile_id": event.profile_id,
+            "time": time_ms,
+            "sent_at": event.sent_ms,
+            "ip": ip,
+            "user_agent": user_agent,
+            "payload": event.payload,
+        }
+        line = self._head + _dump(own)[1:]
+        limit = MAX_REPLAY_MESSAGE_BYTES if event.kind is RawKind.REPLAY else MAX_RAW_MESSAGE_BYTES
+        if len(line) > limit:
+            raise too_large(limit)
+        return line
+
+    def _put(self, event: SentEvent, settled: Settled, line: bytes) -> None:
         # Without a device: an operation goes with its profile, an event anywhere, but always to the same place.
-        owner = visitor.device_id or (event_id if event.kind is RawKind.TRACK else event.profile_id) or event_id
-        partition = partition_of(project.id, owner, self._gateway.producer.partitions)
-        self.lines.setdefault(partition, []).append(line)
-        return Settled(event_id, visitor.device_id, visitor.session_id)
+        owner = settled.device_id or (event.kind is not RawKind.TRACK and event.profile_id) or settled.event_id
+        partition = partition_of(self._project.id, owner, self._gateway.producer.partitions)
+        lines = self.lines.get(partition)
+        if lines is None:
+            self.lines[partition] = [line]
+        else:
+            lines.append(line)
+        self.counts[event.kind] = self.counts.get(event.kind, 0) + 1
 
     async def durable(self) -> None:
         """Return when Kafka has all of them.
@@ -213,10 +258,7 @@ def header_map(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 def _dump(raw: dict[str, Any]) -> bytes:
     try:
-        line = orjson.dumps(raw)
+        return orjson.dumps(raw)
     except TypeError as error:
         # What came from JSON fails to be JSON again for one reason only.
         raise bad_request("too_deep", "The properties are nested too deeply.") from error
-    if len(line) > MAX_RAW_MESSAGE_BYTES:
-        raise too_large(MAX_RAW_MESSAGE_BYTES)
-    return line

@@ -1,5 +1,7 @@
 """What money an event may bring: the gateway refuses the rest, and so does the worker."""
 
+from decimal import Decimal, InvalidOperation
+
 MAX_REVENUE = 10**12
 """The largest amount of one event, in minor units: sums of very many of them stay within 64 bits."""
 
@@ -21,3 +23,26 @@ def currency_code(given: object) -> str | None:
         return ""
     code = given.strip().upper() if isinstance(given, str) else ""
     return code if code in CURRENCIES else None
+
+
+_NO_MINOR_UNIT = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split())
+_THOUSANDTHS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
+_LONGEST_AMOUNT = 32
+
+
+def minor_units(amount: object, currency: str) -> int | None:
+    """What other trackers give in major units (``29.99``, as a number or a text) in minor units of the currency, a code
+    of ISO 4217; None for what is no amount, negative or too large.
+    """
+    if isinstance(amount, bool) or not isinstance(amount, int | float | str) or len(str(amount)) > _LONGEST_AMOUNT:
+        return None
+    digits = 0 if currency in _NO_MINOR_UNIT else 3 if currency in _THOUSANDTHS else 2
+    try:
+        # A float goes through its text: 0.29 means 29 hundredths, and not the float's 28.999….
+        exact = Decimal(str(amount).strip())
+    except InvalidOperation:
+        return None
+    if not exact.is_finite() or not 0 <= exact <= MAX_REVENUE:
+        return None
+    units = int((exact * 10**digits).to_integral_value())
+    return units if units <= MAX_REVENUE else None

@@ -24,7 +24,7 @@ class Request(NamedTuple):
 class SentEvent(NamedTuple):
     """One event as its sender put it. Empty texts and None stand for what was not said.
 
-    ``device_id``, ``ip`` and ``user_agent`` were given by the sender in place of what the request would tell;
+    ``device_id``, ``ip``, ``user_agent`` and the SDK were given by the sender in place of what the request would tell;
     ``client_ms`` is the sender's time of the event, ``sent_ms`` its clock at sending (milliseconds). ``payload`` has
     the shape that ``schemas.raw_event`` names for the kind.
     """
@@ -38,6 +38,10 @@ class SentEvent(NamedTuple):
     client_ms: int | None = None
     sent_ms: int | None = None
     user_agent: str | None = None
+    also: "SentEvent | None" = None
+    """What came in one with the event (who its person is): of the same visitor and time, taken or refused with it."""
+    sdk_name: str = ""
+    sdk_version: str = ""
 
 
 class Submission(NamedTuple):
@@ -54,6 +58,8 @@ class Submission(NamedTuple):
     """The protocol knows no secret: the client's id is its write key. A page's origin must be allowed all the same."""
     domain: str = ""
     """The protocol knows no client: the project is the one that allows pages of this domain."""
+    asks: bool = False
+    """It brings no events and asks who its sender is: the one verdict has an empty session if there is none now."""
 
 
 class Settled(NamedTuple):
