@@ -8,15 +8,23 @@ from ingest.answers import bad_request
 from schemas.lenient_json import parse_lenient
 
 
+def read_json(body: bytes) -> Any:
+    """The JSON value in ``body``; all its texts are valid Unicode and its numbers finite.
+
+    :raises Refusal: ``not_json``.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _read_leniently(body)
+
+
 def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object in ``body``; all its texts are valid Unicode and its numbers finite.
 
     :raises Refusal: ``not_json`` or ``not_an_object``.
     """
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        value = _read_leniently(body)
+    value = read_json(body)
     if not isinstance(value, dict):
         raise bad_request("not_an_object", "The body must be a JSON object.")
     return value
