@@ -3,45 +3,17 @@
 import json
 import os
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.browser.shop import HERE, PREFIX, open_shop
 from tests.stack import Stack, running_stack
 
-HERE = Path(__file__).parent
-
 pytestmark = [pytest.mark.integration, pytest.mark.browser, pytest.mark.timeout(420)]
-
-
-class _Shop(SimpleHTTPRequestHandler):
-    """The shop's pages, and the SDK's files as npm installed them."""
-
-    def translate_path(self, path: str) -> str:
-        clean = path.split("?", 1)[0]
-        if clean.startswith("/node_modules/"):
-            return str(HERE / clean.lstrip("/"))
-        return str(HERE / "site" / "index.html")
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class names it so
-        """Quiet."""
-
-
-@contextmanager
-def _serving_shop() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Shop))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://localhost:{server.server_port}"
-    finally:
-        server.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +48,8 @@ def _ask(stack: Stack, path: str) -> Any:
 
 def test_a_visit_becomes_numbers(stack: Stack, tmp_path: Path) -> None:
     project = stack.demo.project_id
-    with _serving_shop() as shop:
-        visit = _visit("shop_visit.mjs", shop, stack.gateway_url, stack.demo.write.client_id)
+    with open_shop(stack.gateway_url, stack.demo.write.client_id) as shop:
+        visit = _visit("shop_visit.mjs", shop.url, stack.gateway_url, stack.demo.write.client_id)
     assert [answer["status"] for answer in visit["answers"]] == [200] * 6
     assert {answer["body"]["deviceId"] for answer in visit["answers"]} == {visit["deviceId"]}
     told_sessions = {answer["body"]["sessionId"] for answer in visit["answers"]}
@@ -121,3 +93,32 @@ def test_a_visit_becomes_numbers(stack: Stack, tmp_path: Path) -> None:
     assert "/teas/green" in page["texts"]["top-pages"]
     assert "purchase" in page["texts"]["top-events"]
     assert (tmp_path / "overview.png").stat().st_size > 10_000
+
+
+def test_a_script_tag_works_through_the_sites_own_path(stack: Stack) -> None:
+    with open_shop(stack.gateway_url, stack.demo.write.client_id) as shop:
+        visit = _visit("tag_visit.mjs", shop.url)
+    assert visit["elsewhere"] == []
+    assert {script["path"] for script in visit["scripts"]} == {
+        f"{PREFIX}/op1.js",
+        f"{PREFIX}/op1-replay.js",
+        f"{PREFIX}/site.js",
+    }
+    for script in visit["scripts"]:
+        assert script["status"] == 200
+        assert script["headers"]["content-encoding"] in ("br", "gzip")
+        assert script["headers"]["etag"]
+    assert {(event["path"], event["status"]) for event in visit["sent"]} == {(f"{PREFIX}/track", 200)}
+    names = ["screen_view", "screen_view", "snippet_called", "snippet_queued", "tag_called", "tag_clicked"]
+    assert sorted(event["name"] for event in visit["sent"]) == names
+    assert len({event["body"]["deviceId"] for event in visit["sent"]}) == 1
+
+    assert stack.audit(seconds=60)["findings"] == []
+    query = f"/export/events?projectId={stack.demo.project_id}&includes=properties&limit=100"
+    device = visit["sent"][0]["body"]["deviceId"]
+    # A device of its own: the one before had the browser's address, this one has the address the proxy told.
+    stored = {event["name"]: event for event in _ask(stack, query)["data"] if event["deviceId"] == device}
+    assert set(stored) == set(names)
+    assert stored["tag_clicked"]["properties"]["buttonName"] == "first"
+    assert stored["snippet_queued"]["properties"]["before"] == "loading"
+    assert stored["snippet_called"]["properties"]["shelf"] == "tea"
