@@ -1,14 +1,15 @@
-"""Live sessions as the workers see them, so that an answer can carry the session's own id."""
+"""Sessions as the workers see them, so that an answer can carry the session's own id."""
 
 from collections import OrderedDict
 from datetime import datetime
+from threading import Lock
 from typing import NamedTuple
 
 import orjson
 
 from ingest.follower import Follower, Record
 from schemas.envelope import split_lines
-from schemas.session_id import SESSION_TIMEOUT_MS
+from schemas.session_id import SESSION_TIMEOUT_MS, session_bucket, session_id
 from schemas.topics import SESSIONS
 
 LOOKBACK_MS = SESSION_TIMEOUT_MS + 5 * 60_000
@@ -16,8 +17,8 @@ LOOKBACK_MS = SESSION_TIMEOUT_MS + 5 * 60_000
 _RETRACTED = b'"sign":-1'
 
 
-class LiveSession(NamedTuple):
-    """A session at its newest version; times in milliseconds."""
+class SessionRow(NamedTuple):
+    """What a worker says of a session; times in milliseconds."""
 
     id: str
     version: int
@@ -25,49 +26,116 @@ class LiveSession(NamedTuple):
     ended_ms: int
 
 
-class LiveSessions:
-    """Sessions by project and device, the least recently changed forgotten when there are too many.
+class _Session:
+    """A session as it is known here; ``version`` 0 as long as no worker has spoken of it. ``began_ms`` is the time of
+    the event that began it here. ``earlier`` is the device's session remembered beside this one, its current.
+    """
 
-    One thread writes, another reads; a reader may see a session a moment late, never a broken one.
+    __slots__ = ("began_ms", "earlier", "ended_ms", "id", "started_ms", "version")
+
+    def __init__(self, row: SessionRow, earlier: "_Session | None" = None) -> None:
+        self.id, self.version, self.started_ms, self.ended_ms = row
+        self.began_ms = self.started_ms
+        self.earlier = earlier
+
+    def joins(self, time_ms: int) -> bool:
+        """The workers' rule: not over 30 minutes before its start or after its end."""
+        return self.started_ms - SESSION_TIMEOUT_MS <= time_ms <= self.ended_ms + SESSION_TIMEOUT_MS
+
+    def grow(self, version: int, started_ms: int, ended_ms: int) -> None:
+        # Sessions only grow, and what was told here may be on its way to the worker still.
+        self.version = max(self.version, version)
+        self.started_ms = min(self.started_ms, started_ms)
+        self.ended_ms = max(self.ended_ms, ended_ms)
+
+
+class LiveSessions:
+    """The current and one earlier session of each device, the least recently changed device forgotten when there are
+    too many.
+
+    The workers decide; ``join`` and ``begin`` do to this memory what the worker will do to its own, so that the answer
+    is right before the worker has seen the event, and while it is behind or away. What a worker says stands. The
+    thread that reads the workers' rows and the event loop share it: a session may be seen a moment late, never broken.
     """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._sessions: OrderedDict[tuple[str, str], LiveSession] = OrderedDict()
+        self._devices: OrderedDict[tuple[str, str], _Session] = OrderedDict()
+        self._lock = Lock()
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        return len(self._devices)
 
-    def live_id(self, project_id: str, device_id: str, time_ms: int) -> str | None:
-        """Id of the device's session an event of that time belongs to, or None if it has to begin one."""
-        session = self._sessions.get((project_id, device_id))
+    def join(self, project_id: str, device_id: str, time_ms: int, *, extend: bool) -> str | None:
+        """Id of the device's session that an event of that time falls into, or None if there is none; ``extend``: the
+        event is one that makes a session longer.
+        """
+        session = self._devices.get((project_id, device_id))
         if session is None:
             return None
-        # Not more than the timeout before or after it: the same rule as the workers'.
-        if session.started_ms - SESSION_TIMEOUT_MS <= time_ms <= session.ended_ms + SESSION_TIMEOUT_MS:
-            return session.id
-        return None
+        if not session.joins(time_ms):
+            session = session.earlier
+            if session is None or not session.joins(time_ms):
+                return None
+        if extend:
+            if time_ms > session.ended_ms:
+                session.ended_ms = time_ms
+            elif time_ms < session.started_ms:
+                session.started_ms = time_ms
+        return session.id
 
-    def put(self, project_id: str, device_id: str, session: LiveSession, *, closed: bool) -> None:
-        """Take a session's newest row. A closed session is forgotten, a late one does not displace a younger."""
+    def begin(self, project_id: str, device_id: str, time_ms: int, event_id: str) -> str:
+        """Id of the session that an event begins which falls into none."""
         key = (project_id, device_id)
-        known = self._sessions.get(key)
-        if known is not None and _is_older(session, known):
-            return
-        if closed:
-            if known is not None:
-                del self._sessions[key]
-            return
-        self._sessions[key] = session
-        self._sessions.move_to_end(key)
-        while len(self._sessions) > self._capacity:
-            self._sessions.popitem(last=False)
+        with self._lock:
+            current = self._devices.get(key)
+            late = current is not None and time_ms < current.started_ms
+            owner = f"{device_id}:late:{event_id}" if late else device_id
+            begun = _Session(
+                SessionRow(session_id(project_id, owner, session_bucket(time_ms)), 0, time_ms, time_ms), current
+            )
+            if current is None or not late:
+                self._set_current(key, begun)
+            else:
+                begun.earlier, current.earlier = None, begun
+            return begun.id
 
+    def put(self, project_id: str, device_id: str, row: SessionRow) -> None:
+        """Take a session's newest row."""
+        key = (project_id, device_id)
+        with self._lock:
+            current = self._devices.get(key)
+            if current is None:
+                self._set_current(key, _Session(row))
+                return
+            earlier = current.earlier
+            if row.id == current.id:
+                current.grow(*row[1:])
+            elif earlier is not None and row.id == earlier.id:
+                earlier.grow(*row[1:])
+                self._give_up(key, current, earlier)
+            elif self._give_up(key, current, _Session(row, earlier)):
+                pass
+            elif row.started_ms >= current.started_ms:
+                self._set_current(key, _Session(row, current))
+            elif earlier is None or earlier.version or _Session(row).joins(earlier.began_ms):
+                current.earlier = _Session(row)
+            self._devices.move_to_end(key)
 
-def _is_older(session: LiveSession, known: LiveSession) -> bool:
-    if session.id == known.id:
-        return session.version < known.version
-    return session.ended_ms < known.ended_ms
+    def _give_up(self, key: tuple[str, str], guessed: _Session, real: _Session) -> bool:
+        """Put the worker's session in the place of one begun here that it can't be beside of; whether it was so."""
+        if guessed.version or not real.joins(guessed.began_ms):
+            return False
+        real.grow(0, guessed.started_ms, guessed.ended_ms)
+        self._devices[key] = real
+        return True
+
+    def _set_current(self, key: tuple[str, str], session: _Session) -> None:
+        if session.earlier is not None:
+            session.earlier.earlier = None
+        self._devices[key] = session
+        if len(self._devices) > self._capacity:
+            self._devices.popitem(last=False)
 
 
 class SessionsReader(Follower):
@@ -91,13 +159,12 @@ class SessionsReader(Follower):
             if row["sign"] != 1:
                 return
             times = _milliseconds(row["started_at"]), _milliseconds(row["ended_at"])
-            session = LiveSession(row["session_id"], row["version"], *times)
+            session = SessionRow(row["session_id"], row["version"], *times)
             key = row["project_id"], row["device_id"]
-            closed = bool(row["is_closed"])
         except (KeyError, TypeError, ValueError):
             # Not a session row: the store makes it a dead letter; here it is only not news.
             return
-        self._sessions.put(*key, session, closed=closed)
+        self._sessions.put(*key, session)
 
 
 def _milliseconds(text: str) -> int:

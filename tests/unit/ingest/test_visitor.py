@@ -8,7 +8,7 @@ import pytest
 from ingest.access import Access
 from ingest.answers import Refusal
 from ingest.follower import Record
-from ingest.sessions_reader import LiveSession, LiveSessions, SessionsReader
+from ingest.sessions_reader import LiveSessions, SessionRow, SessionsReader
 from ingest.visitor import SERVER, Visitor, Visitors
 from schemas.agent import is_server
 from schemas.control import SaltRecord
@@ -34,8 +34,8 @@ def visitors(sessions: LiveSessions) -> Visitors:
     return Visitors(access, sessions)
 
 
-def live(session: str, start: int = NOON, end: int = NOON, version: int = 1) -> LiveSession:
-    return LiveSession(session, version, start, end)
+def live(session: str, start: int = NOON, end: int = NOON, version: int = 1) -> SessionRow:
+    return SessionRow(session, version, start, end)
 
 
 def test_a_visitor_without_a_live_session_gets_the_deterministic_one(visitors: Visitors) -> None:
@@ -57,7 +57,7 @@ def test_projects_addresses_and_agents_make_different_devices(visitors: Visitors
 
 def test_the_live_session_goes_before_the_deterministic_one(visitors: Visitors, sessions: LiveSessions) -> None:
     device = device_hash(TODAY, "shop", IP, BROWSER)
-    sessions.put("shop", device, live("its own"), closed=False)
+    sessions.put("shop", device, live("its own"))
     assert visitors.derived("shop", IP, BROWSER, NOON + 1, NOON).session_id == "its own"
     assert visitors.given("shop", device, NOON + 1).session_id == "its own"
     assert visitors.given("other", device, NOON + 1).session_id != "its own"
@@ -74,16 +74,16 @@ def test_the_live_session_goes_before_the_deterministic_one(visitors: Visitors, 
     ],
 )
 def test_a_session_reaches_as_far_as_the_timeout(sessions: LiveSessions, offset: int, belongs: bool) -> None:
-    sessions.put("shop", "d", live("s", NOON - 60_000, NOON), closed=False)
-    assert sessions.live_id("shop", "d", NOON + offset) == ("s" if belongs else None)
+    sessions.put("shop", "d", live("s", NOON - 60_000, NOON))
+    assert sessions.join("shop", "d", NOON + offset, extend=False) == ("s" if belongs else None)
 
 
 def test_a_visit_survives_midnight(visitors: Visitors, sessions: LiveSessions) -> None:
     earlier = device_hash(YESTERDAY, "shop", IP, BROWSER)
-    sessions.put("shop", earlier, live("last night's"), closed=False)
+    sessions.put("shop", earlier, live("last night's"))
     assert visitors.derived("shop", IP, BROWSER, NOON, NOON) == Visitor(earlier, "last night's")
     today = device_hash(TODAY, "shop", IP, BROWSER)
-    sessions.put("shop", today, live("this morning's"), closed=False)
+    sessions.put("shop", today, live("this morning's"))
     assert visitors.derived("shop", IP, BROWSER, NOON, NOON) == Visitor(today, "this morning's")
 
 
@@ -124,22 +124,42 @@ def test_browsers_and_apps_are_not(agent: str) -> None:
 
 
 def test_older_news_does_not_displace_newer(sessions: LiveSessions) -> None:
-    sessions.put("shop", "d", live("now", NOON, NOON, version=3), closed=False)
-    sessions.put("shop", "d", live("now", NOON, NOON - 1, version=2), closed=True)
-    sessions.put("shop", "d", live("offline, long ago", NOON - 1, NOON - 1, version=9), closed=True)
-    assert sessions.live_id("shop", "d", NOON) == "now"
-    sessions.put("shop", "d", live("now", NOON, NOON, version=4), closed=True)
-    assert sessions.live_id("shop", "d", NOON) is None
+    sessions.put("shop", "d", live("now", NOON, NOON, version=3))
+    sessions.put("shop", "d", live("now", NOON, NOON - 1, version=2))
+    sessions.put("shop", "d", live("offline, long ago", NOON - 1, NOON - 1, version=9))
+    assert sessions.join("shop", "d", NOON, extend=False) == "now"
+
+
+def test_a_session_survives_the_salts_of_days_without_control(sessions: LiveSessions) -> None:
+    """When control comes back, visits go on under the last salt there was."""
+    access = Access()
+    access.apply_salt("2026-02-20", SaltRecord(day="2026-02-20", salt=YESTERDAY.hex()))
+    visitors = Visitors(access, sessions)
+    before = visitors.derived("shop", IP, BROWSER, NOON, NOON, "event-1")
+    access.apply_salt("2026-03-02", SaltRecord(day="2026-03-02", salt=TODAY.hex()))
+    assert visitors.derived("shop", IP, BROWSER, NOON + 1, NOON + 1, "event-2") == before
+    assert visitors.live("shop", IP, BROWSER, NOON + 2) == before
+
+
+def test_who_asks_has_a_session_only_once_there_is_one(visitors: Visitors) -> None:
+    asked = visitors.live("shop", IP, BROWSER, NOON)
+    assert asked == Visitor(device_hash(TODAY, "shop", IP, BROWSER), "")
+    # Neither the question nor an identify begins one.
+    told = visitors.derived("shop", IP, BROWSER, NOON, NOON)
+    assert visitors.live("shop", IP, BROWSER, NOON) == asked
+    assert visitors.derived("shop", IP, BROWSER, NOON, NOON, "event-1") == told
+    assert visitors.live("shop", IP, BROWSER, NOON) == told
+    assert visitors.live("shop", IP, "node", NOON) == SERVER
 
 
 def test_memory_is_bounded() -> None:
     sessions = LiveSessions(3)
     for number in range(5):
-        sessions.put("shop", str(number), live(str(number)), closed=False)
-        sessions.put("shop", "2", live("2", version=number + 1), closed=False)
+        sessions.put("shop", str(number), live(str(number)))
+        sessions.put("shop", "2", live("2", version=number + 1))
     assert len(sessions) == 3
-    assert sessions.live_id("shop", "2", NOON) == "2"
-    assert sessions.live_id("shop", "0", NOON) is None
+    assert sessions.join("shop", "2", NOON, extend=False) == "2"
+    assert sessions.join("shop", "0", NOON, extend=False) is None
 
 
 def test_rows_that_are_none_are_not_news(sessions: LiveSessions) -> None:
@@ -167,5 +187,5 @@ def test_rows_that_are_none_are_not_news(sessions: LiveSessions) -> None:
     reader.take(Record(None, None))
     assert len(sessions) == 0
     reader.take(Record(None, orjson.dumps({**row, "session_id": "old", "sign": -1}) + b"\n" + orjson.dumps(row)))
-    assert sessions.live_id("shop", "d", NOON + 250 + SESSION_TIMEOUT_MS) == "s"
-    assert sessions.live_id("shop", "d", NOON + 251 + SESSION_TIMEOUT_MS) is None
+    assert sessions.join("shop", "d", NOON + 250 + SESSION_TIMEOUT_MS, extend=False) == "s"
+    assert sessions.join("shop", "d", NOON + 251 + SESSION_TIMEOUT_MS, extend=False) is None
