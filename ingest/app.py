@@ -14,12 +14,15 @@ from ingest.answers import Receive, Refusal, Scope, Send, refusal_headers, refus
 from ingest.collect import Collect
 from ingest.gateway import Gateway
 from ingest.health import Health
+from ingest.protocols.ga4 import ROUTES as GA4_ROUTES
 from ingest.protocols.openpanel import ROUTES as OPENPANEL_ROUTES
 from ingest.protocols.protocol import Protocol
+from ingest.protocols.segment import ROUTES as SEGMENT_ROUTES
+from ingest.protocols.segment_start import SETTINGS_PATHS, settings
 from ingest.settings import GatewaySettings
 from ingest.tracker import TrackerScripts
 
-COLLECTING: Mapping[str, Protocol] = {**OPENPANEL_ROUTES}
+COLLECTING: Mapping[str, Protocol] = {**OPENPANEL_ROUTES, **SEGMENT_ROUTES, **GA4_ROUTES}
 """Where events are taken, and in which protocol; a slash at the end makes no difference."""
 
 _REASONS = {404: "no_such_route", 405: "method_not_allowed"}
@@ -31,6 +34,7 @@ def _other_routes(gateway: Gateway) -> list[Route]:
         Route("/healthz", health.alive, methods=["GET"]),
         Route("/readyz", health.ready, methods=["GET"]),
         Route("/metrics", health.metrics, methods=["GET"]),
+        *(Route(path, settings, methods=["GET"]) for path in SETTINGS_PATHS),
         *TrackerScripts(gateway.settings.gateway_scripts, gateway.settings.gateway_script_name).routes(),
     ]
 
