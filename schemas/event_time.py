@@ -7,6 +7,10 @@ MAX_FUTURE_MS = 60_000
 """An event may lie this far after its reception: clocks differ."""
 MAX_AGE_MS = 400 * 24 * 3_600_000
 """An event may lie this far before its reception, unless the project keeps less."""
+MAX_UNDERWAY_MS = 8 * 24 * 3_600_000
+"""An accepted event may be this long on its way to the log, in a gateway's spool."""
+MAX_SKEW_MS = 10 * 60_000
+"""A gateway's clock may be this far ahead of the broker's."""
 
 
 def settle_event_time(received_ms: int, client_ms: int | None, sent_ms: int | None = None) -> int:
@@ -30,6 +34,16 @@ def time_refusal(event_ms: int, received_ms: int, max_age_ms: int = MAX_AGE_MS) 
     if event_ms < received_ms - min(max_age_ms, MAX_AGE_MS):
         return "event_too_old"
     return None
+
+
+def reception(received_ms: int | None, stamp_ms: int) -> int:
+    """The moment by which a worker judges an event's time: that of its reception as the gateway wrote it, so that what
+    the gateway accepted is not refused because it came into the log later, or by another clock. What lies farther
+    from the broker's stamp than that can be, or was not written, is not believed.
+    """
+    if received_ms is None:
+        return stamp_ms
+    return min(max(received_ms, stamp_ms - MAX_UNDERWAY_MS), stamp_ms + MAX_SKEW_MS)
 
 
 def parse_iso_ms(text: str) -> int | None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, TypeAdapter
 from schemas.control import ControlRecord
 from schemas.envelope import Tick
 from schemas.event import Event
+from schemas.group import Group, GroupOp
 from schemas.identity import Identity
 from schemas.ledger import LedgerRow
 from schemas.profile import Profile, ProfileOp
@@ -22,6 +23,7 @@ from schemas.raw_event import (
     ReplayPayload,
     TrackPayload,
 )
+from schemas.replay import ReplayChunk
 from schemas.session import Session
 
 MODELS: dict[str, type[BaseModel]] = {
@@ -38,6 +40,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "session": Session,
     "profile_op": ProfileOp,
     "profile": Profile,
+    "group_op": GroupOp,
+    "group": Group,
+    "replay_chunk": ReplayChunk,
     "identity": Identity,
     "ledger_row": LedgerRow,
 }

@@ -11,7 +11,8 @@ class LedgerRow(Row):
 
     ``lines`` = ``stored`` + ``repeated`` + ``bots`` + ``filtered`` + ``dead`` + ``operations``.
     ``row_tables``, ``row_months``, ``row_counts`` are parallel: how many rows the message caused in which table and
-    month (``yyyymm``); ``sessions`` counts sessions begun, ``session_events`` events counted in sessions of a month.
+    month (``yyyymm``); ``sessions`` counts sessions begun, ``session_events`` events counted in sessions of a month,
+    ``profile_ops`` and ``group_ops`` operations that went on to profiles and groups.
     An erasure carries negative counts.
     """
 
@@ -34,7 +35,7 @@ class LedgerRow(Row):
     dead: UInt32
     """Lines that became dead letters (a message that holds no line at all counts as one)."""
     operations: UInt32
-    """Lines that became operations on profiles, identities or groups and no event."""
+    """Lines that became operations on profiles, identities or groups, or a piece of a recording, and no event."""
     row_tables: tuple[str, ...]
     row_months: tuple[UInt32, ...]
     row_counts: tuple[Int64, ...]

@@ -9,28 +9,30 @@ from schemas.row import Flag, Row, Time, UInt16, UInt32, UInt64
 
 
 class ProfileOpKind(StrEnum):
-    """What a profile operation does with ``values``."""
+    """What a profile operation does with ``values`` or ``groups``."""
 
     SET = "set"
     SET_ONCE = "set_once"
+    """Set what stands nowhere yet."""
     INCREMENT = "increment"
+    """Add the values, which may be negative."""
     UNSET = "unset"
+    """Take away what has these names, and all below them; the values mean nothing."""
+    ASSIGN_GROUPS = "assign_groups"
+    """Belong to ``groups`` too."""
 
 
-class ProfileOp(BaseModel):
-    """One line of ``weir.profile-ops``: a change of one profile, made from one raw event.
+class Operation(BaseModel):
+    """One line of ``weir.profile-ops``: a change of one profile or group, made from one raw event.
 
-    ``values``: dotted property path to value; the standard fields are ``first_name``, ``last_name``, ``email``,
-    ``avatar``, everything else stands below ``properties.``. ``time``: event time in milliseconds, which decides
-    between two settings of one property.
+    ``values``: dotted property path to value; beside the standard fields everything stands below ``properties.``.
+    ``time``: event time in milliseconds, which decides between two settings of one property.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     version: Literal[1] = 1
-    op: ProfileOpKind
     project_id: str
-    profile_id: str
     event_id: str
     time: int
     values: dict[str, Any]
@@ -38,6 +40,14 @@ class ProfileOp(BaseModel):
     raw_partition: int
     raw_offset: int
     raw_line: int
+
+
+class ProfileOp(Operation):
+    """A change of one profile. Standard fields: ``first_name``, ``last_name``, ``email``, ``avatar``."""
+
+    op: ProfileOpKind
+    profile_id: str
+    groups: tuple[str, ...] = ()
 
 
 class Profile(Row):
@@ -50,6 +60,8 @@ class Profile(Row):
     email: str
     avatar: str
     properties: dict[str, Any] = Field(description="Flat, with dotted paths.")
+    groups: tuple[str, ...]
+    """Ids of the groups it belongs to, in the order in which it came to them."""
     created_at: Time
     """Event time of the first operation."""
     updated_at: Time

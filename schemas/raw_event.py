@@ -31,6 +31,7 @@ MAX_GROUPS = 100
 MAX_TRAIT = 512
 MAX_AVATAR = 4096
 MAX_PROPERTY_PATH = 200
+MAX_UNSET = 256
 MAX_GROUP_TYPE = 64
 MAX_REPLAY_CHARACTERS = 2 * 1024 * 1024
 """Bounds that a gateway has to keep too: an event beyond them becomes a dead letter."""
@@ -41,6 +42,11 @@ GroupId = Annotated[str, Field(min_length=1, max_length=128)]
 ProfileId = Annotated[str, Field(max_length=256)]
 Trait = Annotated[str, Field(max_length=MAX_TRAIT)]
 Milliseconds = Annotated[int, Field(ge=-(2**53), le=2**53)]
+PropertyPath = Annotated[str, Field(min_length=1, max_length=MAX_PROPERTY_PATH)]
+Amount = (
+    Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
+    | Annotated[float, Field(strict=True, allow_inf_nan=False)]
+)
 
 
 class _Payload(BaseModel):
@@ -63,13 +69,19 @@ class IdentifyPayload(_Payload):
     email: Trait = ""
     avatar: Annotated[str, Field(max_length=MAX_AVATAR)] = ""
     properties: dict[str, Any] = Field(default_factory=dict)
+    set_once: dict[str, Any] = Field(default_factory=dict)
+    """Properties that are set only where the profile has none of that name."""
+    unset: Annotated[tuple[PropertyPath, ...], Field(max_length=MAX_UNSET)] = ()
+    """Properties to take away."""
 
 
 class CounterPayload(_Payload):
-    """A number to add to (increment) or take from (decrement) a profile's property; dots address nested keys."""
+    """A number to add to (increment) or take from (decrement) a profile's property; dots address nested keys. Whole
+    numbers are counted exactly.
+    """
 
-    property: Annotated[str, Field(min_length=1, max_length=MAX_PROPERTY_PATH)]
-    value: float = 1
+    property: PropertyPath
+    value: Amount = 1
 
 
 class AliasPayload(_Payload):

@@ -12,10 +12,11 @@ import orjson
 from schemas.event import Source, Surroundings
 from schemas.event_id import derived_event_id
 from schemas.event_time import clickhouse_time, month_of
-from schemas.raw_event import RawKind
+from schemas.raw_event import AliasPayload, RawKind, ReplayPayload
 from streams.prepare import Place, Prepared
+from streams.replay import chunk_row
 from streams.ring import Ring
-from streams.rows import Rows
+from streams.rows import Link, Rows
 from streams.sessions import Session, begin, close, extend, joins
 
 _START_BEFORE_MS = 100
@@ -95,9 +96,10 @@ def take(device: Device, event: Prepared, place: Place, rows: Rows) -> bool:
         device.profile_id = named
         # By the log's clock, so that it grows even over a lost state; counted on where that clock stands or goes back.
         device.link_version = max(device.link_version + 1, place.stamp << 20)
-        rows.identity(device.project_id, device.device_id, named, device.link_version, event.time, place)
-    if event.raw.kind is RawKind.IDENTIFY:
-        rows.profile_set(event, place)
+        link = Link("device", device.device_id, named, device.link_version)
+        rows.identity(device.project_id, link, event.time, place)
+    if event.raw.kind is not RawKind.TRACK:
+        _operate(device, event, place, rows)
         return True
     profile_id = named or device.profile_id
     if event.bot or not device.device_id:
@@ -109,6 +111,21 @@ def take(device: Device, event: Prepared, place: Place, rows: Rows) -> bool:
     rows.event(_event_row(event, device, profile_id, session["session_id"], source, place), month_of(event.time))
     rows.count("session_events", session["session_month"])
     return True
+
+
+def _operate(device: Device, event: Prepared, place: Place, rows: Rows) -> None:
+    """What is no event of its own: an alias, a piece of a recording, operations on profiles and groups."""
+    if isinstance(event.payload, AliasPayload):
+        # Anybody may say it, so no state numbers it: the log's clock does, and the place within its millisecond.
+        version = (place.stamp << 20) | ((place.offset & 63) << 14) | min(place.line, 2**14 - 1)
+        link = Link("profile", event.payload.alias, event.raw.profile_id, version)
+        rows.identity(device.project_id, link, event.time, place)
+    elif isinstance(event.payload, ReplayPayload):
+        rows.replay(chunk_row(event.raw, event.payload, place.stamp), place)
+    # Groups may be given to somebody unknown: whose device it is, and while that is not known, the device's own record.
+    profile_id = event.raw.profile_id or device.profile_id or device.device_id
+    for change in event.changes:
+        rows.operation(change, profile_id, event, place)
 
 
 def end_current(device: Device, place: Place, rows: Rows) -> None:

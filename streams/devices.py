@@ -21,8 +21,9 @@ from schemas.topics import MAX_MESSAGE_BYTES, MAX_RAW_MESSAGE_BYTES, RAW
 from streams import metrics
 from streams.chunk import Chunk, SourceMessage
 from streams.device import Device, end_current, take
-from streams.prepare import Locate, Place, Rejected, event_id_of, parse_line, prepare
+from streams.prepare import Locate, Place, event_id_of, parse_line, prepare
 from streams.processor import Outcome
+from streams.rejected import Rejected
 from streams.rows import Rows, Tally
 
 CLOCK_KEY = b"\0clock"

@@ -10,21 +10,23 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from schemas.address import truncate_ip
 from schemas.agent import Agent, override_agent, parse_agent
 from schemas.bots import bot_name
 from schemas.control import ProjectRecord
 from schemas.event_id import canonical_event_id, event_id_at
-from schemas.event_time import clickhouse_time, time_refusal
+from schemas.event_time import clickhouse_time, reception, time_refusal
 from schemas.lenient_json import parse_lenient
-from schemas.raw_event import IdentifyPayload, RawEvent, RawKind, TrackPayload
+from schemas.raw_event import RawEvent
 from streams.enrich.geo import NOWHERE, Geo
 from streams.enrich.properties import safe_properties
 from streams.enrich.referrer import MAX_REFERRER, parse_referrer, referrer_from_source
 from streams.enrich.revenue import NO_REVENUE, parse_revenue
 from streams.enrich.url import Location, parse_location
+from streams.payloads import Change, changes_of, read_payload
+from streams.rejected import Rejected
 
 _DAY_MS = 24 * 3_600_000
 _CACHE_ENTRIES = 8_192
@@ -34,16 +36,6 @@ _TAKEN = frozenset(
     | {"__language", "__screen", "__bot", "__bot_reasons"}
 )
 """Properties that have a column or a meaning of their own, or that only we may set: not stored as properties."""
-
-
-class Rejected(Exception):
-    """A line that can't become an event: ``reason`` is one machine-readable word, ``detail`` a sentence."""
-
-    def __init__(self, reason: str, detail: str, project_id: str = "") -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
-        self.project_id = project_id
 
 
 class Locate(Protocol):
@@ -64,9 +56,12 @@ class Place(NamedTuple):
 
 @dataclass(slots=True)
 class Prepared:
-    """An event before its device is known: times in milliseconds, ``columns`` as in ``schemas.event.Event``."""
+    """An event before its device is known: times in milliseconds, ``columns`` as in ``schemas.event.Event``.
+    ``payload`` is None for a plain track; ``changes`` are those to profiles and groups.
+    """
 
     raw: RawEvent
+    payload: BaseModel | None
     event_id: str
     id_hash: bytes
     time: int
@@ -79,6 +74,7 @@ class Prepared:
     source: dict[str, str]
     columns: dict[str, Any]
     properties: dict[str, Any]
+    changes: list[Change]
 
 
 def parse_line(line: bytes) -> RawEvent:
@@ -136,14 +132,17 @@ def prepare(raw: RawEvent, place: Place, project: ProjectRecord | None, locate: 
         raise Rejected("unknown_project", f"There is no project {raw.project_id}.", raw.project_id)
     received, time = _times(raw, place, project)
     event_id = event_id_of(raw, place)
-    name, given, groups = _payload(raw)
+    name, given, groups, payload = read_payload(raw)
     revenue = parse_revenue(given) if name == "revenue" else NO_REVENUE
     if revenue.refused:
         raise Rejected(revenue.refused, "A revenue event needs an amount in minor units.", raw.project_id)
     location = parse_location(_text(given, "__path"))
     agent = override_agent(parse_agent(raw.user_agent, raw.hints), given)
+    surroundings = _surroundings(agent, locate(raw.ip) if raw.ip else NOWHERE)
+    properties = _properties(given, location)
     return Prepared(
         raw=raw,
+        payload=payload,
         event_id=event_id,
         id_hash=id_hash(event_id),
         time=time,
@@ -152,7 +151,7 @@ def prepare(raw: RawEvent, place: Place, project: ProjectRecord | None, locate: 
         bot=bot_name(raw.user_agent),
         revenue=revenue.amount,
         currency=revenue.currency or (project.currency if revenue.amount else ""),
-        surroundings=_surroundings(agent, locate(raw.ip) if raw.ip else NOWHERE),
+        surroundings=surroundings,
         source=_source(_text(given, "__referrer")[:MAX_REFERRER], location.origin, location.source, *location[_UTM]),
         columns={
             "created_at": clickhouse_time(time),
@@ -167,7 +166,8 @@ def prepare(raw: RawEvent, place: Place, project: ProjectRecord | None, locate: 
             "ip": truncate_ip(raw.ip),
             "groups": groups,
         },
-        properties=_properties(given, location),
+        properties=properties,
+        changes=changes_of(raw, payload, properties, surroundings) if payload is not None else [],
     )
 
 
@@ -175,7 +175,7 @@ def _times(raw: RawEvent, place: Place, project: ProjectRecord) -> tuple[int, in
     """(received, event time) in milliseconds. Raises Rejected."""
     received = place.stamp if raw.received_at is None else min(max(raw.received_at, 0), place.stamp)
     time = raw.time if raw.time is not None else received
-    refusal = time_refusal(time, place.stamp, project.retention_days * _DAY_MS)
+    refusal = time_refusal(time, reception(raw.received_at, place.stamp), project.retention_days * _DAY_MS)
     if refusal is not None:
         raise Rejected(refusal, f"The event's time is {time} ms, it came at {place.stamp} ms.", raw.project_id)
     return received, time
@@ -227,27 +227,6 @@ def _source(
         "utm_term": utm_term,
         "utm_content": utm_content,
     }
-
-
-def _payload(raw: RawEvent) -> tuple[str, dict[str, Any], tuple[str, ...]]:
-    """Name, given properties and groups. Raises Rejected."""
-    try:
-        if raw.kind is RawKind.TRACK:
-            payload = raw.payload
-            name, properties = payload.get("name"), payload.get("properties")
-            if type(name) is str and 0 < len(name) <= 200 and type(properties) is dict and not payload.get("groups"):
-                return name, properties, ()  # nearly all events: what the model would say, at a fifth of its cost
-            track = TrackPayload.model_validate(raw.payload)
-            return track.name, track.properties, track.groups
-        if raw.kind is RawKind.IDENTIFY:
-            if not raw.profile_id:
-                raise Rejected("profile_id_missing", "identify needs a profile_id.", raw.project_id)
-            return "", IdentifyPayload.model_validate(raw.payload).properties, ()
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise Rejected("bad_payload", f"payload.{field}: {first['msg']}", raw.project_id) from None
-    raise Rejected("kind_not_supported", f"{raw.kind.value} is not processed yet.", raw.project_id)
 
 
 def _text(properties: Mapping[str, Any], name: str) -> str:

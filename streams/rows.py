@@ -9,15 +9,14 @@ from schemas.dead_letter import DeadLetter
 from schemas.envelope import Headers
 from schemas.event_time import clickhouse_time, month_of
 from schemas.partition import partition_of
-from schemas.profile import ProfileOpKind
-from schemas.raw_event import IdentifyPayload
 from streams import metrics
-from streams.prepare import Place, Prepared, Rejected
+from streams.payloads import Change
+from streams.prepare import Place, Prepared
 from streams.processor import Record
+from streams.rejected import Rejected
 from streams.sessions import Session, session_row
 
 MAX_ENVELOPE_BYTES = 256 * 1024
-_TRAITS = ("first_name", "last_name", "email", "avatar")
 _NEWLINE = b"\n"
 _HEADERS: Headers = [(topics.HEADER_FORMAT, topics.FORMAT_VERSION.encode())]
 
@@ -30,6 +29,15 @@ class _Envelope:
     def __init__(self) -> None:
         self.lines: list[bytes] = []
         self.size = 0
+
+
+class Link(NamedTuple):
+    """What belongs to a profile: a device, or another profile's id; of its links the highest version stands."""
+
+    kind: str
+    source_id: str
+    profile_id: str
+    version: int
 
 
 class Tally(NamedTuple):
@@ -71,47 +79,36 @@ class Rows:
         now["version"] = was["version"] + 1 if was is not None else 1
         self._add(topics.SESSIONS, session_row(now, 1, coordinates))
 
-    def identity(self, project_id: str, device_id: str, profile_id: str, version: int, time: int, place: Place) -> None:
-        """The link of a device to a profile; of a device's links the one with the highest version stands."""
-        row = {
-            "project_id": project_id,
-            "kind": "device",
-            "source_id": device_id,
-            "profile_id": profile_id,
-            "created_at": clickhouse_time(time),
-            "version": version,
-            "is_deleted": 0,
-            "raw_epoch": place.epoch,
-            "raw_partition": place.partition,
-            "raw_offset": place.offset,
-            "raw_line": place.line,
-        }
-        self._add(topics.IDENTITIES, row)
+    def identity(self, project_id: str, link: Link, time: int, place: Place) -> None:
+        """A link to a profile."""
+        row = {"project_id": project_id, **link._asdict(), "created_at": clickhouse_time(time), "is_deleted": 0}
+        self._add(topics.IDENTITIES, row | _raw_line(place))
         self.count("identities", month_of(time))
 
-    def profile_set(self, event: Prepared, place: Place) -> None:
-        """The operation of an ``identify``: what it says of the person, and the device and place it came from."""
-        raw = event.raw
-        payload = IdentifyPayload.model_validate(raw.payload)
-        values = {name: value for name in _TRAITS if (value := getattr(payload, name))}
-        values |= {f"properties.{name}": value for name, value in event.properties.items()}
-        if event.surroundings["device"] != "server":
-            values |= {f"properties.{name}": value for name, value in event.surroundings.items() if value}
+    def operation(self, change: Change, profile_id: str, event: Prepared, place: Place) -> None:
+        """An operation on the profile, or on the group that the change names."""
+        of_group = bool(change.group_id)
+        owner = change.group_id or profile_id
         operation = {
             "version": 1,
-            "op": ProfileOpKind.SET.value,
-            "project_id": raw.project_id,
-            "profile_id": raw.profile_id,
+            "op": change.op.value,
+            "project_id": event.raw.project_id,
+            "group_id" if of_group else "profile_id": owner,
             "event_id": event.event_id,
             "time": event.time,
-            "values": values,
-            "raw_epoch": place.epoch,
-            "raw_partition": place.partition,
-            "raw_offset": place.offset,
-            "raw_line": place.line,
+            "values": change.values,
+            **_raw_line(place),
         }
-        target = partition_of(raw.project_id, raw.profile_id, self._partitions)
+        if change.groups:
+            operation["groups"] = change.groups
+        target = partition_of(event.raw.project_id, owner, self._partitions)
         self._put(topics.PROFILE_OPS, target, orjson.dumps(operation))
+        self.count("group_ops" if of_group else "profile_ops", month_of(event.time))
+
+    def replay(self, row: dict[str, Any], place: Place) -> None:
+        """A row of ``weir.replay``."""
+        self._add(topics.REPLAY, row | _raw_line(place))
+        self.count("replay_chunks", month_of(place.stamp))
 
     def dead(self, value: bytes, stage: str, rejected: Rejected, place: Place, topic: str = topics.RAW) -> None:
         """A line that could not be processed, with the reason why."""
@@ -180,3 +177,12 @@ class Rows:
 
     def _close(self, topic: str, partition: int, envelope: _Envelope) -> None:
         self.records.append(Record(topic, partition, _NEWLINE.join(envelope.lines), headers=_HEADERS))
+
+
+def _raw_line(place: Place) -> dict[str, int]:
+    return {
+        "raw_epoch": place.epoch,
+        "raw_partition": place.partition,
+        "raw_offset": place.offset,
+        "raw_line": place.line,
+    }

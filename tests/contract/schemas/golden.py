@@ -17,6 +17,7 @@ EXAMPLES = Path(__file__).parents[3] / "schemas" / "examples"
 STAMP = 1_772_625_725_000
 """The broker's stamp of the message that holds them all: 2026-03-04 12:02:05 UTC."""
 ORDER = ("app_offline", "server", "screen_view", "identify", "revenue", "minimal")
+OPERATIONS = ("increment", "assign_group", "group", "alias", "replay")
 PROJECT = ProjectRecord(id="shop", organization_id="acme", name="Shop", currency="CHF")
 EPOCHS = dict.fromkeys((spec.name for spec in topics.TOPICS), 1)
 BERN = Geo("CH", "Bern", "Bern", 7.4474, 46.948)
@@ -29,14 +30,17 @@ def example(model: str, name: str) -> Any:
 
 def golden_rows() -> dict[str, dict[str, Any]]:
     """Rows by model and name."""
-    lines = [orjson.dumps(example("raw_event", name)) for name in ORDER]
+    lines = [orjson.dumps(example("raw_event", name)) for name in (*ORDER, *OPERATIONS)]
     log = RawLog().send(STAMP, *lines, b"nonsense")
     devices = Partition(lambda: DevicesProcessor(3, 8, EPOCHS, lambda: {"shop": PROJECT}, lambda ip: BERN))
     devices.take([log.chunk()])
     events = {ORDER[row["raw_line"]]: row for row in devices.events() if not row["synthesized"]}
-    (operation,) = devices.rows(topics.PROFILE_OPS)
+    operations = devices.rows(topics.PROFILE_OPS)
     people = Partition(lambda: ProfilesProcessor(5, EPOCHS))
-    people.take([Chunk(topics.PROFILE_OPS, 5, 0, [Message(0, STAMP, orjson.dumps(operation))], 1)])
+    messages = [Message(number, STAMP, orjson.dumps(operation)) for number, operation in enumerate(operations)]
+    for message in messages:
+        people.take([Chunk(topics.PROFILE_OPS, 5, message.offset, [message], message.offset + 1)])
+    profiles = people.rows(topics.PROFILES)
     start, *_ = (row for row in devices.events("session_start") if row["raw_line"] == ORDER.index("screen_view"))
     ended = log.ticks(STAMP, STAMP + 31 * 60_000).chunk(1)
     first_rows = len(devices.rows(topics.SESSIONS))
@@ -53,8 +57,11 @@ def golden_rows() -> dict[str, dict[str, Any]]:
             "taken_back": later[0],
             "closed": later[1],
         },
-        "identity": {"identify": devices.rows(topics.IDENTITIES)[0]},
-        "profile_op": {"identify": operation},
-        "profile": {"identify": people.rows(topics.PROFILES)[0]},
+        "identity": dict(zip(("identify", "alias"), devices.rows(topics.IDENTITIES), strict=True)),
+        "profile_op": dict(zip(("identify", *OPERATIONS[:2]), operations, strict=False)),
+        "profile": dict(zip(("identify", *OPERATIONS[:2]), profiles, strict=True)),
+        "group_op": {"company": operations[3]},
+        "group": {"company": people.rows(topics.GROUPS)[0]},
+        "replay_chunk": {"chunk": devices.rows(topics.REPLAY)[0]},
         "ledger_row": {"message": ledger[0], "tick": ledger[-1]},
     }

@@ -55,6 +55,9 @@ def test_rows_are_what_the_workers_make_of_the_raw_events() -> None:
         "identity",
         "profile_op",
         "profile",
+        "group_op",
+        "group",
+        "replay_chunk",
         "ledger_row",
     }
 

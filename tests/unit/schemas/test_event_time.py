@@ -7,9 +7,12 @@ from hypothesis import strategies as st
 from schemas.event_time import (
     MAX_AGE_MS,
     MAX_FUTURE_MS,
+    MAX_SKEW_MS,
+    MAX_UNDERWAY_MS,
     clickhouse_time,
     month_of,
     parse_iso_ms,
+    reception,
     settle_event_time,
     time_refusal,
 )
@@ -58,6 +61,25 @@ def test_settled_time_is_never_refused_as_future(received: int, client: int | No
 )
 def test_refusal(time: int, max_age: int, refusal: str | None) -> None:
     assert time_refusal(time, NOW, max_age) == refusal
+
+
+@given(TIMES, st.integers(-MAX_UNDERWAY_MS, MAX_SKEW_MS), st.integers(0, MAX_AGE_MS))
+def test_a_worker_refuses_no_time_that_a_gateway_took(time: int, ahead: int, max_age: int) -> None:
+    """The gateway's clock was ``ahead`` of the broker's stamp, mostly because the event came into the log later."""
+    if time_refusal(time, NOW + ahead, max_age) is None:
+        assert time_refusal(time, reception(NOW + ahead, NOW), max_age) is None
+
+
+@pytest.mark.parametrize(
+    ("received", "expected"),
+    [
+        pytest.param(None, NOW, id="not written"),
+        pytest.param(0, NOW - MAX_UNDERWAY_MS, id="long ago"),
+        pytest.param(NOW + 10 * HOUR, NOW + MAX_SKEW_MS, id="to come"),
+    ],
+)
+def test_what_cannot_be_is_not_believed(received: int | None, expected: int) -> None:
+    assert reception(received, NOW) == expected
 
 
 @pytest.mark.parametrize(

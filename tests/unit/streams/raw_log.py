@@ -92,6 +92,24 @@ def identify(device: str, profile: str, time: int = NOON, **payload: Any) -> dic
     }
 
 
+def operate(
+    kind: str, payload: dict[str, Any], profile: str = "", time: int = NOON, device: str = "device-1", **more: Any
+) -> dict[str, Any]:
+    """A raw event of any other kind. Its id is its content's."""
+    event = {
+        "kind": kind,
+        "project_id": PROJECT,
+        "device_id": device,
+        "profile_id": profile,
+        "time": time,
+        "user_agent": BROWSER,
+        "payload": payload,
+        **more,
+    }
+    event.setdefault("event_id", orjson.dumps([device, profile, time, kind, payload]).decode())
+    return event
+
+
 @dataclass
 class RawLog:
     """Messages at growing offsets; ``hole`` skips some, as markers of transactions do."""

@@ -1,8 +1,9 @@
 """Rule 12: what is committed depends on the log, never on how its messages came grouped, nor on who processed them.
 
-Hypothesis writes a log (events of a few devices at colliding times, repeats, late ones, nonsense, poison, ticks,
-holes, outages), cuts it anywhere, and lets another worker go on from the committed state at any cut. The rows must be
-those of one worker and one batch, and the sessions those of ``offline_sessions``, which knows no streams at all.
+Hypothesis writes a log (events of a few devices at colliding times, operations of every kind, repeats, late ones,
+nonsense, poison, ticks, holes, outages), cuts it anywhere, and lets another worker go on from the committed state at
+any cut. The rows must be those of one worker and one batch, and the sessions those of ``offline_sessions``, which
+knows no streams at all.
 """
 
 from collections import defaultdict
@@ -17,10 +18,13 @@ from pydantic import BaseModel
 
 from schemas import topics
 from schemas.event import Event
-from schemas.event_time import clickhouse_time
+from schemas.event_time import clickhouse_time, month_of
+from schemas.group import GroupOp
 from schemas.identity import Identity
 from schemas.ledger import LedgerRow
 from schemas.profile import ProfileOp
+from schemas.raw_event import RawKind
+from schemas.replay import ReplayChunk
 from schemas.session import Session
 from tests.unit.streams.raw_log import (
     CRAWLER,
@@ -32,6 +36,7 @@ from tests.unit.streams.raw_log import (
     RawLog,
     devices_processor,
     identify,
+    operate,
     track,
 )
 
@@ -41,7 +46,7 @@ MODELS: dict[str, type[BaseModel]] = {
     topics.SESSIONS: Session,
     topics.IDENTITIES: Identity,
     topics.LEDGER: LedgerRow,
-    topics.PROFILE_OPS: ProfileOp,
+    topics.REPLAY: ReplayChunk,
 }
 
 TIMES = st.integers(-90, 180).map(lambda minutes: NOON + minutes * MINUTE)
@@ -68,7 +73,31 @@ PURCHASES = st.builds(
     st.integers(0, 1_000),
 )
 PEOPLE = st.builds(identify, st.sampled_from("abc"), st.sampled_from(["ann", "bob"]), TIMES)
-LINES: st.SearchStrategy[Any] = st.one_of(VIEWS, VIEWS, VIEWS, PURCHASES, PEOPLE, st.just(b"nonsense"))
+PAYLOADS: dict[RawKind, dict[str, Any]] = {
+    RawKind.IDENTIFY: {"first_name": "A", "set_once": {"via": "x"}, "unset": ["plan"]},
+    RawKind.INCREMENT: {"property": "seats.used", "value": 3},
+    RawKind.DECREMENT: {"property": "seats.used"},
+    RawKind.ALIAS: {"alias": "old"},
+    RawKind.GROUP: {"id": "acme", "name": "Acme", "properties": {"plan": "pro"}},
+    RawKind.ASSIGN_GROUP: {"group_ids": ["acme", "team"]},
+    RawKind.REPLAY: {
+        "session_id": "told",
+        "chunk_index": 0,
+        "events_count": 1,
+        "is_full_snapshot": True,
+        "started_at": NOON,
+        "ended_at": NOON + SECOND,
+        "payload": "[{}]",
+    },
+}
+OPERATIONS = st.builds(
+    lambda kind, profile, time, device: operate(kind.value, PAYLOADS[kind], profile, time, device),
+    st.sampled_from(list(PAYLOADS)),
+    st.sampled_from(["ann", "bob", ""]),
+    TIMES,
+    DEVICES,
+)
+LINES: st.SearchStrategy[Any] = st.one_of(VIEWS, VIEWS, VIEWS, PURCHASES, PEOPLE, OPERATIONS, st.just(b"nonsense"))
 STEPS: st.SearchStrategy[tuple[str, Any]] = st.one_of(
     st.tuples(st.just("send"), st.lists(LINES, min_size=1, max_size=6)),
     st.tuples(st.just("send"), st.lists(LINES, min_size=1, max_size=6)),
@@ -156,10 +185,10 @@ def test_rows_do_not_depend_on_batches_or_workers(log: RawLog, data: st.DataObje
         chunks = chunks[size:]
         if data.draw(st.booleans(), "another worker goes on"):
             pieces.reload()
-    for topic in (topics.EVENTS, topics.IDENTITIES):
+    for topic in (topics.EVENTS, topics.IDENTITIES, topics.REPLAY):
         assert pieces.rows(topic) == whole.rows(topic)
-    # Operations go to the partitions of their profiles, and each of those is in order.
-    assert by_profile(pieces) == by_profile(whole)
+    # Operations go to the partitions of their profiles and groups, and each of those is in order.
+    assert by_owner(pieces) == by_owner(whole)
     assert pieces.dead() == whole.dead()
     for kind in ("message", "tick"):
         assert [row for row in pieces.rows(topics.LEDGER) if row["kind"] == kind] == [
@@ -173,11 +202,11 @@ def test_rows_do_not_depend_on_batches_or_workers(log: RawLog, data: st.DataObje
     }
 
 
-def by_profile(partition: Partition) -> dict[str, list[dict[str, Any]]]:
-    """The operations of each profile, in order."""
-    operations: dict[str, list[dict[str, Any]]] = defaultdict(list)
+def by_owner(partition: Partition) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """The operations of each profile and group, in order."""
+    operations: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in partition.rows(topics.PROFILE_OPS):
-        operations[row["profile_id"]].append(row)
+        operations[row.get("profile_id", ""), row.get("group_id", "")].append(row)
     return operations
 
 
@@ -211,8 +240,11 @@ def test_the_ledger_agrees_with_the_rows(log: RawLog) -> None:
     dead: dict[int, int] = defaultdict(int)
     for table, topic in (("events", topics.EVENTS), ("identities", topics.IDENTITIES)):
         for row in partition.rows(topic):
-            month = int(row["created_at"][:4] + row["created_at"][5:7])
-            caused[row["raw_offset"], table, month] += 1
+            caused[row["raw_offset"], table, month_in(row["created_at"])] += 1
+    for row in partition.rows(topics.REPLAY):
+        caused[row["raw_offset"], "replay_chunks", month_in(row["stamp"])] += 1
+    for row in partition.rows(topics.PROFILE_OPS):
+        caused[row["raw_offset"], "group_ops" if "group_id" in row else "profile_ops", month_of(row["time"])] += 1
     for letter in partition.dead():
         dead[int(letter["weir-offset"])] += 1
     told: dict[tuple[int, str, int], int] = {}
@@ -223,7 +255,7 @@ def test_the_ledger_agrees_with_the_rows(log: RawLog) -> None:
         assert row["dead"] == dead[row["from_offset"]]
         for table, month, count in zip(row["row_tables"], row["row_months"], row["row_counts"], strict=True):
             totals[table, month] += count
-            if table in ("events", "identities"):
+            if not table.startswith("session"):
                 told[row["from_offset"], table, month] = count
     assert told == caused
     sessions: dict[tuple[str, int], int] = defaultdict(int)
@@ -233,6 +265,11 @@ def test_the_ledger_agrees_with_the_rows(log: RawLog) -> None:
     assert {key: count for key, count in totals.items() if key[0].startswith("session")} == sessions
 
 
+def month_in(time: str) -> int:
+    """``yyyymm`` of a row's time."""
+    return int(time[:4] + time[5:7])
+
+
 @settings(max_examples=100, deadline=None)
 @given(raw_logs())
 def test_every_row_is_what_its_model_says(log: RawLog) -> None:
@@ -240,3 +277,5 @@ def test_every_row_is_what_its_model_says(log: RawLog) -> None:
     for topic, model in MODELS.items():
         for row in partition.rows(topic):
             model.model_validate(row)
+    for row in partition.rows(topics.PROFILE_OPS):
+        (GroupOp if "group_id" in row else ProfileOp).model_validate(row)

@@ -1,0 +1,214 @@
+"""What operations change: a profile or a group. Its state, and what each operation does to it.
+
+Of two settings of one property the one with the later event time stands, whichever came first. Counting adds to what
+stands there, whenever it happened, and a setting from before the last count doesn't undo it. Setting once never
+replaces a value, and any setting replaces it. Taking away is remembered, so that an older setting that comes late
+stays away too.
+"""
+
+import math
+import re
+from typing import Any
+
+import orjson
+
+from schemas.group import GroupOp, GroupOpKind
+from schemas.profile import ProfileOp, ProfileOpKind
+from streams.rejected import Rejected
+
+MAX_PROPERTIES = 1_000
+MAX_STATE_BYTES = 256 * 1024
+MAX_ASSIGNED_GROUPS = 1_000
+MAX_TIME_MS = 253_402_300_800_000
+"""The year 10000, which no row can hold."""
+PREFIX = "properties."
+_ENTRY_BYTES = 20
+_EVER = -1
+"""The time of what was set once: before that of any setting."""
+_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
+_MIN_INT, _MAX_INT = -(2**63), 2**63 - 1
+
+Entries = dict[str, list[Any]]
+Operation = ProfileOp | GroupOp
+
+
+class Subject:
+    """State of a profile or a group. ``values``: property path (or trait) to [value, event time it was set at in
+    milliseconds], the value None for what was taken away; ``size``: about how many bytes it takes.
+    """
+
+    __slots__ = ("created", "groups", "size", "updated", "values", "version")
+
+    def __init__(self, state: bytes | None) -> None:
+        data: dict[str, Any] = orjson.loads(state) if state is not None else {}
+        self.values: Entries = data.get("values", {})
+        self.groups: list[str] = data.get("groups", [])
+        self.created: int | None = data.get("created")
+        self.updated: int = data.get("updated", 0)
+        self.version: int = data.get("version", 0)
+        self.size: int = data.get("size", 0)
+
+    def encode(self) -> bytes:
+        """The state to be stored."""
+        data = {name: getattr(self, name) for name in self.__slots__}
+        if not self.groups:
+            del data["groups"]
+        return orjson.dumps(data)
+
+    def put(self, name: str, value: Any, time: int) -> None:
+        """Set a property, whatever it was before."""
+        self.remove(name)
+        self.values[name] = [value, time]
+        self.size += _weight(name, value)
+
+    def remove(self, name: str) -> None:
+        """Take a property away, if it is there."""
+        entry = self.values.pop(name, None)
+        if entry is not None:
+            self.size -= _weight(name, entry[0])
+
+    def text(self, trait: str) -> str:
+        """A trait as text, empty if it is not known."""
+        value = self.value(trait)
+        return "" if value is None else str(value)
+
+    def value(self, name: str) -> Any:
+        """What stands under a name, or None."""
+        entry = self.values.get(name)
+        return None if entry is None else entry[0]
+
+    def properties(self) -> dict[str, Any]:
+        """All that stands below ``properties.``, by its path there."""
+        return {
+            name[len(PREFIX) :]: value
+            for name, (value, _) in self.values.items()
+            if value is not None and name.startswith(PREFIX)
+        }
+
+
+def apply_operation(subject: Subject, operation: Operation, traits: frozenset[str]) -> None:
+    """Change a subject as an operation says. Raises Rejected, and changes nothing, for what is not possible."""
+    project_id, time = operation.project_id, operation.time
+    if not 0 <= time < MAX_TIME_MS:
+        raise Rejected("not_an_operation", f"The time {time} ms is not possible.", project_id)
+    values = {name: v for name, v in operation.values.items() if name in traits or name.startswith(PREFIX)}
+    groups: list[str] = []
+    match operation.op:
+        case ProfileOpKind.SET | GroupOpKind.SET:
+            changes = {name: [v, time] for name, v in values.items() if _may_set(subject.values, name, time)}
+        case ProfileOpKind.SET_ONCE:
+            times = {name: _once_at(subject.values, name, time) for name in values}
+            changes = {name: [v, at] for name, v in values.items() if (at := times[name]) is not None}
+        case ProfileOpKind.INCREMENT:
+            changes = {name: _counted(subject.values, name, v, operation) for name, v in values.items()}
+        case ProfileOpKind.UNSET:
+            changes = {name: [None, time] for name in values if subject.values.get(name, (None, 0))[1] <= time}
+        case ProfileOpKind.ASSIGN_GROUPS:
+            known = set(subject.groups)
+            changes, groups = {}, [group for group in dict.fromkeys(_groups(operation)) if group not in known]
+    _check_bounds(subject, changes, groups, project_id)
+    for name, (value, at) in changes.items():
+        _change(subject, name, value, at)
+    subject.groups = subject.groups + groups
+    subject.size += sum(len(group) + _ENTRY_BYTES for group in groups)
+    subject.created = time if subject.created is None else min(subject.created, time)
+    subject.updated = max(subject.updated, time)
+    subject.version += 1
+
+
+def _change(subject: Subject, name: str, value: Any, time: int) -> None:
+    if value is None:
+        gone = [other for other in _below(subject.values, name) if subject.values[other][1] <= time]
+    else:
+        gone = _in_the_way(subject.values, name) if subject.value(name) is None else []
+    for other in gone:
+        subject.remove(other)
+    subject.put(name, value, time)
+
+
+def _groups(operation: Operation) -> tuple[str, ...]:
+    return operation.groups if isinstance(operation, ProfileOp) else ()
+
+
+def _may_set(values: Entries, name: str, time: int) -> bool:
+    """Whether nothing set later stands in this property's place."""
+    known = values.get(name)
+    if known is not None and known[0] is not None:
+        return bool(known[1] <= time)
+    return _newest(values, name) <= time
+
+
+def _once_at(values: Entries, name: str, time: int) -> int | None:
+    """The time to note when a property is set once; None if something stands there or was taken away later."""
+    if _stands(values, name):
+        return None
+    taken_away = _newest(values, name)
+    return taken_away if taken_away <= time else None
+
+
+def _stands(values: Entries, name: str) -> bool:
+    """Whether there is a value under this name, or one that can't stand beside it."""
+    return any(values[other][0] is not None for other in (name, *_in_the_way(values, name)) if other in values)
+
+
+def _newest(values: Entries, name: str) -> int:
+    """The time of what was set or taken away last under this name and in its way."""
+    return max((values[other][1] for other in (name, *_in_the_way(values, name)) if other in values), default=_EVER)
+
+
+def _counted(values: Entries, name: str, amount: Any, operation: Operation) -> list[Any]:
+    """The entry of a property after adding to it. Raises Rejected where it is no number or becomes too large."""
+    known = values.get(name)
+    stands = known[0] if known is not None else None
+    if stands is None and _stands(values, name):
+        stands = {}
+    old, more = _number(0 if stands is None else stands), _number(amount)
+    label = name.removeprefix(PREFIX)
+    if old is None or more is None:
+        raise Rejected("not_a_number", f"{label} is not a number: nothing can be added.", operation.project_id)
+    total = old + more
+    if not (_MIN_INT <= total <= _MAX_INT if isinstance(total, int) else math.isfinite(total)):
+        raise Rejected("number_too_large", f"{label} would become too large.", operation.project_id)
+    return [total, max(operation.time, _newest(values, name))]
+
+
+def _number(value: Any) -> int | float | None:
+    """The number a value is, also one written as a text; None if it is none."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return float(value) if "." in value else int(value)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _in_the_way(values: Entries, name: str) -> list[str]:
+    """What can't stand beside ``name``: a path is either a value or an object, never both."""
+    parts = name.split(".")
+    above = [path for length in range(2, len(parts)) if (path := ".".join(parts[:length])) in values]
+    return above + _below(values, name)
+
+
+def _below(values: Entries, name: str) -> list[str]:
+    below = f"{name}."
+    return [other for other in values if other.startswith(below)]
+
+
+def _check_bounds(subject: Subject, changes: Entries, groups: list[str], project_id: str) -> None:
+    """Raises Rejected for what would make a subject too large, and for a value that can't be stored."""
+    if len(subject.values) + sum(name not in subject.values for name in changes) > MAX_PROPERTIES:
+        raise Rejected("profile_too_large", f"A profile or group holds {MAX_PROPERTIES} properties.", project_id)
+    if len(subject.groups) + len(groups) > MAX_ASSIGNED_GROUPS:
+        raise Rejected("profile_too_large", f"A profile belongs to {MAX_ASSIGNED_GROUPS} groups.", project_id)
+    growth = sum(len(group) + _ENTRY_BYTES for group in groups)
+    for name, (value, _) in changes.items():
+        try:
+            growth += _weight(name, value)
+        except (TypeError, ValueError) as error:
+            raise Rejected("not_an_operation", f"{name}: {error}", project_id) from None
+        known = subject.values.get(name)
+        if known is not None:
+            growth -= _weight(name, known[0])
+    if subject.size + growth > MAX_STATE_BYTES:
+        raise Rejected("profile_too_large", f"A profile or group holds {MAX_STATE_BYTES} bytes.", project_id)
+
+
+def _weight(name: str, value: Any) -> int:
+    return len(name) + len(orjson.dumps(value)) + _ENTRY_BYTES

@@ -1,0 +1,141 @@
+"""Raw events that are no events of their own: what each kind makes of rows and operations."""
+
+from typing import Any
+
+import pytest
+
+from schemas import topics
+from schemas.event_time import clickhouse_time
+from schemas.partition import partition_of
+from tests.unit.streams.raw_log import (
+    EPOCHS,
+    NOON,
+    PARTITION,
+    PARTITIONS,
+    PROJECT,
+    SECOND,
+    Partition,
+    RawLog,
+    identify,
+    operate,
+    process,
+)
+
+STAMP = NOON + SECOND
+CHUNK = {
+    "session_id": "told",
+    "chunk_index": 7,
+    "events_count": 3,
+    "is_full_snapshot": False,
+    "started_at": NOON,
+    "ended_at": NOON + SECOND,
+    "payload": '[{"type":2,"data":"\\ud800"}]',
+}
+
+
+def made(*events: dict[str, Any]) -> Partition:
+    """All in one message; nothing of it dies, and nothing is an event."""
+    partition = process(RawLog().send(STAMP, *events))
+    assert partition.dead() == []
+    assert partition.events() == []
+    (row,) = partition.rows(topics.LEDGER)
+    assert row["operations"] == len(events)
+    return partition
+
+
+def operations(*events: dict[str, Any]) -> list[dict[str, Any]]:
+    return made(*events).rows(topics.PROFILE_OPS)
+
+
+@pytest.mark.parametrize("device", ["device-1", ""], ids=["of a device", "of a server"])
+@pytest.mark.parametrize(("kind", "amount"), [("increment", 3), ("decrement", -3)])
+def test_counting_names_its_place_in_the_raw_log(kind: str, amount: int, device: str) -> None:
+    partition = made(operate(kind, {"property": "visits.total", "value": 3}, "ann", device=device))
+    (operation,) = partition.rows(topics.PROFILE_OPS)
+    assert operation | {"event_id": ""} == {
+        "version": 1,
+        "op": "increment",
+        "project_id": PROJECT,
+        "profile_id": "ann",
+        "event_id": "",
+        "time": NOON,
+        "values": {"properties.visits.total": amount},
+        "raw_epoch": EPOCHS[topics.RAW],
+        "raw_partition": PARTITION,
+        "raw_offset": 0,
+        "raw_line": 0,
+    }
+    (record,) = (record for record in partition.records if record.topic == topics.PROFILE_OPS)
+    assert record.partition == partition_of(PROJECT, "ann", PARTITIONS)
+
+
+def test_counting_again_with_the_same_id_counts_once() -> None:
+    event = operate("increment", {"property": "a"}, "ann", event_id="once")
+    partition = process(RawLog().send(STAMP, event, event).send(STAMP, event))
+    assert len(partition.rows(topics.PROFILE_OPS)) == 1
+
+
+def test_an_identify_may_set_once_and_take_away() -> None:
+    event = operate("identify", {"first_name": "Ann", "set_once": {"a": {"b": 1}}, "unset": ["c . d", "."]}, "ann")
+    found = [(operation["op"], operation["values"]) for operation in operations(event)]
+    assert [op for op, _ in found] == ["set", "set_once", "unset"]
+    assert found[0][1]["first_name"] == "Ann"
+    assert found[1:] == [("set_once", {"properties.a.b": 1}), ("unset", {"properties.c.d": None})]
+
+
+def test_groups_go_to_whom_they_are_said_of() -> None:
+    """To the profile named, else to the one whose device it is, else to the device's own record."""
+    groups = {"group_ids": ["acme", "team", "acme"]}
+    found = operations(
+        operate("assign_group", groups),
+        identify("device-1", "ann"),
+        operate("assign_group", groups, time=NOON + 1),
+        operate("assign_group", groups, "bob", device=""),
+    )
+    assert [(one["profile_id"], one["groups"]) for one in found if one["op"] == "assign_groups"] == [
+        ("device-1", ["acme", "team"]),
+        ("ann", ["acme", "team"]),
+        ("bob", ["acme", "team"]),
+    ]
+
+
+def test_a_group_is_an_operation_on_the_group() -> None:
+    payload = {"id": "acme", "type": "company", "properties": {"plan": {"name": "pro"}, "gone": None}}
+    partition = made(operate("group", payload, "ann"))
+    (operation,) = partition.rows(topics.PROFILE_OPS)
+    assert (operation["op"], operation["group_id"]) == ("set_group", "acme")
+    assert operation["values"] == {"type": "company", "properties.plan.name": "pro"}
+    (record,) = (record for record in partition.records if record.topic == topics.PROFILE_OPS)
+    assert record.partition == partition_of(PROJECT, "acme", PARTITIONS)
+
+
+def test_an_alias_is_a_link_of_two_profiles_and_the_newer_wins() -> None:
+    events = [operate("alias", {"alias": "old"}, name, device="") for name in ("ann", "bob")]
+    first, second = made(*events).rows(topics.IDENTITIES)
+    assert [first[name] for name in ("kind", "source_id", "profile_id", "created_at")] == [
+        "profile",
+        "old",
+        "ann",
+        clickhouse_time(NOON),
+    ]
+    assert second["profile_id"] == "bob"
+    assert second["version"] > first["version"]
+
+
+def test_a_piece_of_a_recording_is_a_row() -> None:
+    partition = made(operate("replay", CHUNK), operate("replay", {**CHUNK, "session_id": ""}, session_id="own"))
+    first, second = partition.rows(topics.REPLAY)
+    assert (first["session_id"], second["session_id"]) == ("told", "own")
+    assert {name: first[name] for name in ("device_id", "chunk_index", "payload", "stamp", "started_at")} == {
+        "device_id": "device-1",
+        "chunk_index": 7,
+        "payload": CHUNK["payload"],
+        "stamp": clickhouse_time(STAMP),
+        "started_at": clickhouse_time(NOON),
+    }
+    assert partition.sessions() == {}
+
+
+def test_a_recorders_clock_may_say_anything() -> None:
+    (row,) = made(operate("replay", {**CHUNK, "started_at": -(2**53), "ended_at": 2**53})).rows(topics.REPLAY)
+    assert (row["started_at"], row["ended_at"]) == ("1970-01-01 00:00:00.000", "2099-12-31 23:59:59.999")
