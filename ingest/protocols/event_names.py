@@ -50,15 +50,15 @@ _SCANNED_PATH = re.compile(
 )
 
 
-def check_name(name: object, longest: int = MAX_EVENT_NAME) -> str:
-    """The name, if an event may have it. ``longest``: characters that the protocol allows.
+def check_name(name: object) -> str:
+    """The name, if an event may have it.
 
     :raises Refusal: ``missing_name``, ``name_too_long``, ``name_reserved``, ``name_blocked``.
     """
     if not isinstance(name, str) or not name:
         raise bad_request("missing_name", "An event needs a name: a text that is not empty.")
-    if len(name) > longest:
-        raise bad_request("name_too_long", f"An event's name has at most {longest} characters.")
+    if len(name) > MAX_EVENT_NAME:
+        raise bad_request("name_too_long", f"An event's name has at most {MAX_EVENT_NAME} characters.")
     refusal = _objection(name)
     if refusal is not None:
         raise bad_request(*refusal)

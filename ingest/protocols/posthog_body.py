@@ -1,0 +1,109 @@
+"""What a PostHog request carries: events and their token, taken out of forms, base64 and compression."""
+
+import base64
+import binascii
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+from ingest.answers import bad_request
+from ingest.body_encoding import decompress
+from ingest.json_body import read_json
+from ingest.protocols.protocol import Request
+from schemas.event_time import parse_iso_ms
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+"""The clients keep their batches below 6 MB."""
+MAX_EVENTS = 10_000
+
+_GZIP = b"\x1f\x8b"
+_TOKENS = ("api_key", "token", "$token")
+_LONGEST_MILLISECONDS = 15
+"""Digits; what is longer is no time."""
+
+
+class Posted(NamedTuple):
+    """Events as they came, none of them looked at. ``sent_ms``: the sender's clock at sending."""
+
+    token: str
+    events: list[Any]
+    sent_ms: int | None
+
+
+def read_posted(request: Request) -> Posted:
+    """The events of a request in any of the shapes that clients of all ages send.
+
+    :raises Refusal: ``not_json``, ``not_an_object``, ``no_events``, ``too_many_events``, ``broken_encoding``,
+        ``compression_not_supported``, ``too_large``.
+    """
+    query = _pairs(request.query)
+    value = read_json(_content(request, query))
+    envelope = value if isinstance(value, dict) else {}
+    batch = envelope.get("batch")
+    events = batch if isinstance(batch, list) else value if isinstance(value, list) else [value]
+    if not isinstance(value, dict | list):
+        raise bad_request("not_an_object", "The body must be an event, an array of events, or an object with a batch.")
+    if not events:
+        raise bad_request("no_events", "The request brings no events.")
+    if len(events) > MAX_EVENTS:
+        raise bad_request("too_many_events", f"At most {MAX_EVENTS} events are taken at once.")
+    return Posted(_token(envelope) or _token_of(events), events, _sent_ms(envelope, query))
+
+
+def _content(request: Request, query: dict[str, str]) -> bytes:
+    body, compression = request.body, query.get("compression", "")
+    if request.method == "GET":
+        body = query.get("data", "").encode()
+    elif body.startswith((b"data=", b"compression=")):
+        form = _pairs(body)
+        body, compression = form.get("data", "").encode(), form.get("compression", compression)
+    if compression.lower() in ("lz64", "lz-string"):
+        message = "Bodies compressed with lz-string are not taken: let the client use gzip-js or base64."
+        raise bad_request("compression_not_supported", message)
+    # Clients fall back to plain JSON without always saying so: what it looks like decides, not what was said.
+    if not body.startswith(_GZIP) and not body.lstrip().startswith((b"{", b"[")) and body:
+        body = _from_base64(body)
+    return decompress(body, "gzip", MAX_BODY_BYTES) if body.startswith(_GZIP) else body
+
+
+def _from_base64(body: bytes) -> bytes:
+    try:
+        # A plus sign that was not escaped in a form came as a space.
+        return base64.b64decode(body.strip().replace(b" ", b"+"), validate=True)
+    except binascii.Error as error:
+        raise bad_request("not_json", "The body is neither JSON nor base64.") from error
+
+
+def _pairs(text: bytes) -> dict[str, str]:
+    if not text:
+        return {}
+    try:
+        return dict(parse_qsl(text.decode("latin-1"), keep_blank_values=True, max_num_fields=64))
+    except ValueError:
+        return {}
+
+
+def _token(given: dict[str, Any]) -> str:
+    for name in _TOKENS:
+        token = given.get(name)
+        if isinstance(token, str) and token:
+            return token.strip()
+    return ""
+
+
+def _token_of(events: list[Any]) -> str:
+    # One request is one project's: the first event that names a token speaks for all.
+    for event in events:
+        if isinstance(event, dict):
+            properties = event.get("properties")
+            if token := _token(event) or (_token(properties) if isinstance(properties, dict) else ""):
+                return token
+    return ""
+
+
+def _sent_ms(envelope: dict[str, Any], query: dict[str, str]) -> int | None:
+    stated = envelope.get("sent_at")
+    if isinstance(stated, str):
+        return parse_iso_ms(stated)
+    milliseconds = query.get("_", "")
+    usable = milliseconds.isascii() and milliseconds.isdigit() and len(milliseconds) <= _LONGEST_MILLISECONDS
+    return int(milliseconds) if usable else None

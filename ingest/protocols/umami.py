@@ -1,0 +1,173 @@
+"""Umami's protocol: ``POST /api/send`` with ``{"type": …, "payload": …}``, and ``/api/batch`` with an array of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from ingest.answers import Answer, Refusal, bad_request
+from ingest.json_body import read_json, read_object
+from ingest.limits import MAX_USER_AGENT
+from ingest.protocols.protocol import Protocol, Request, SentEvent, Submission, Verdict
+from ingest.protocols.translation import (
+    PAGE_VIEW,
+    event_name,
+    id_text,
+    own_properties,
+    profile_of,
+    revenue_event,
+    text_of,
+)
+from schemas.bots import Bot
+from schemas.raw_event import RawKind
+
+MAX_EVENTS = 2_000
+_CURRENCY = "USD"
+"""What revenue without a currency counts as here; Umami itself leaves it out."""
+_MEASURES = ("lcp", "inp", "cls", "fcp", "ttfb")
+_OVERRIDES = (("browser", "__browser"), ("os", "__os"), ("device", "__device"))
+_LAST_SECOND = 2**43
+_CODES = {403: "forbidden", 413: "payload-too-large", 429: "too-many-requests"}
+_BEEP = Answer(200, b'{"beep":"boop"}')
+_ALIVE = Answer(200, b'{"ok":true}')
+
+
+def _parse_send(request: Request) -> Submission:
+    body = read_object(request.body)
+    return Submission(_website(body), "", [_read(body)], key_suffices=True)
+
+
+def _parse_batch(request: Request) -> Submission:
+    bodies = read_json(request.body)
+    if not isinstance(bodies, list) or not bodies:
+        raise bad_request("no_events", "The body must be an array of events.")
+    if len(bodies) > MAX_EVENTS:
+        raise bad_request("too_many_events", f"At most {MAX_EVENTS} events are taken at once.")
+    website = next((found for body in bodies if (found := _website(body))), "")
+    return Submission(website, "", [_read_one_of(body, website) for body in bodies], key_suffices=True)
+
+
+def _read_one_of(body: Any, website: str) -> SentEvent | Refusal:
+    try:
+        if not isinstance(body, dict):
+            raise bad_request("not_an_object", "An event must be a JSON object.")
+        if _website(body) not in ("", website):
+            raise bad_request("another_website", "The events of one request belong to one website.")
+        return _read(body)
+    except Refusal as refusal:
+        return refusal
+
+
+def _website(body: Any) -> str:
+    payload = body.get("payload") if isinstance(body, dict) else None
+    return text_of(payload.get("website")) if isinstance(payload, dict) else ""
+
+
+def _read(body: dict[str, Any]) -> SentEvent:
+    kind, payload = body.get("type", "event"), body.get("payload")
+    if not isinstance(payload, dict):
+        raise bad_request("missing_payload", "The body needs a payload: an object.")
+    data = payload.get("data")
+    if data is not None and not isinstance(data, dict):
+        raise bad_request("invalid_data", "data must be an object.")
+    frame = SentEvent(
+        RawKind.TRACK,
+        {},
+        profile_id=profile_of(payload.get("id")),
+        ip=text_of(payload.get("ip")),
+        client_ms=_time(payload.get("timestamp")),
+        user_agent=text_of(payload.get("userAgent"), MAX_USER_AGENT) or None,
+        sdk_name="umami",
+    )
+    if kind == "identify" and frame.profile_id:
+        return frame._replace(kind=RawKind.IDENTIFY, payload={"properties": own_properties(data)})
+    if kind == "event":
+        name = event_name(payload["name"]) if payload.get("name") else PAGE_VIEW
+    elif kind in ("identify", "performance"):
+        # What is said of somebody without a name belongs to the visit: an event of its own keeps it.
+        name = kind
+    else:
+        raise bad_request("unknown_type", "There is no such type of request.")
+    properties = {**own_properties(data), **_page(payload)}
+    if kind == "performance":
+        properties |= {key: payload[key] for key in _MEASURES if isinstance(payload.get(key), int | float)}
+    event = frame._replace(payload={"name": name, "properties": properties, "groups": []})
+    if kind != "event" or not data:
+        return event
+    return event._replace(also=revenue_event(event, data.get("revenue"), data.get("currency"), _CURRENCY))
+
+
+def _page(payload: dict[str, Any]) -> dict[str, str]:
+    """Where the event happened, in our words."""
+    url, host = text_of(payload.get("url")), text_of(payload.get("hostname"))
+    absolute = "://" in url or not host or not url
+    referrer = text_of(payload.get("referrer"))
+    page = {
+        "__path": url if absolute else f"https://{host}{'' if url.startswith('/') else '/'}{url}",
+        # A path is a page of the same site, which is no referrer.
+        "__referrer": referrer if "://" in referrer else "",
+        "__title": text_of(payload.get("title")),
+        "__language": text_of(payload.get("language")),
+        "__screen": text_of(payload.get("screen")),
+        "tag": id_text(payload.get("tag")),
+    }
+    page |= {ours: text_of(payload.get(theirs)) for theirs, ours in _OVERRIDES}
+    return {key: value for key, value in page.items() if value}
+
+
+def _time(seconds: object) -> int | None:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < _LAST_SECOND:
+        return None
+    return int(seconds * 1000)
+
+
+def _told(verdict: Verdict) -> dict[str, Any]:
+    if isinstance(verdict, Refusal):
+        return _problem(verdict) if verdict.status >= 400 else {"beep": "boop"}
+    cache = f"{verdict.device_id}.{verdict.session_id}"
+    return {"cache": cache, "sessionId": verdict.device_id, "visitId": verdict.session_id}
+
+
+def _accepted_send(_: Request, verdicts: Sequence[Verdict]) -> Answer:
+    return Answer(200, orjson.dumps(_told(verdicts[0])))
+
+
+def _accepted_batch(_: Request, verdicts: Sequence[Verdict]) -> Answer:
+    answers = [_told(verdict) for verdict in verdicts]
+    failed = [{"index": index, "response": told} for index, told in enumerate(answers) if "error" in told]
+    cache = next((told["cache"] for told in reversed(answers) if "cache" in told), None)
+    processed = len(answers) - len(failed)
+    body = {"size": len(answers), "processed": processed, "errors": len(failed), "details": failed, "cache": cache}
+    return Answer(200, orjson.dumps(body))
+
+
+def _problem(refusal: Refusal) -> dict[str, Any]:
+    # Umami knows no 401: a website it doesn't know is a bad request, and what a rule keeps out is forbidden.
+    status = refusal.status
+    if status == 401:
+        status = 403 if refusal.reason.startswith("filtered_") else 400
+    code = _CODES.get(status, "server-error" if status >= 500 else "bad-request")
+    return {"error": {"message": refusal.message, "code": code, "status": status, "reason": refusal.reason}}
+
+
+def refused(refusal: Refusal) -> Answer:
+    """In the shape that Umami's clients read, with our reason added."""
+    body = _problem(refusal)
+    return Answer(body["error"]["status"], orjson.dumps(body))
+
+
+def _dropped(_: Bot) -> Answer:
+    return _BEEP
+
+
+def _beat(_: Request) -> Answer:
+    return _ALIVE
+
+
+SEND = Protocol("umami", _parse_send, _accepted_send, refused, dropped=_dropped)
+BATCH = Protocol("umami", _parse_batch, _accepted_batch, refused, partial=True, dropped=_dropped)
+HEARTBEAT = Protocol("umami", _beat, _accepted_send, refused, methods=("GET",))
+
+_OWN: Mapping[str, Protocol] = {"/api/send": SEND, "/api/batch": BATCH, "/api/heartbeat": HEARTBEAT}
+
+ROUTES: Mapping[str, Protocol] = {**_OWN, **{f"/umami{path}": protocol for path, protocol in _OWN.items()}}
