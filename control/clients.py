@@ -4,12 +4,16 @@ import hashlib
 import hmac
 import secrets
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from control.errors import NotFoundError
+from control.errors import InvalidChangeError, NotFoundError
 from control.models import Client, Organization, Project
+from control.records import client_record
 from schemas.control import ClientType
 
 SECRET_PREFIX = "sec_"
@@ -72,14 +76,36 @@ def create_client(
     return made
 
 
+def list_clients(session: Session, project_id: str | None = None) -> Sequence[Client]:
+    """Clients by project and id; of one project only if it is named."""
+    wanted = select(Client).order_by(Client.project_id, Client.id)
+    return session.scalars(wanted if project_id is None else wanted.where(Client.project_id == project_id)).all()
+
+
+def limit_client(session: Session, client_id: str, per_second: float | None, burst: int | None) -> Client:
+    """Give a client a limit of its own, or with None none but its project's; the caller commits.
+
+    :raises NotFoundError: no such client.
+    :raises InvalidChangeError: a limit that is not possible.
+    """
+    client = _client(session, client_id)
+    client.rate, client.burst = per_second, None if per_second is None else burst
+    try:
+        client_record(client)
+    except ValidationError as error:
+        session.expire(client)
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise InvalidChangeError(f"{first['loc'][-1]} cannot be that: {first['msg']}.") from error
+    session.flush()
+    return client
+
+
 def replace_secret(session: Session, client_id: str) -> NewClient:
     """Give a client a new secret; the old one is worthless once the change is published. The caller commits.
 
     :raises NotFoundError: no such client.
     """
-    client = session.get(Client, client_id)
-    if client is None:
-        raise NotFoundError(f"There is no client {client_id}.")
+    client = _client(session, client_id)
     made = NewClient(client_id, new_secret())
     client.secret_hash = hash_secret(made.client_secret)
     return made
@@ -90,10 +116,7 @@ def delete_client(session: Session, client_id: str) -> None:
 
     :raises NotFoundError: no such client.
     """
-    client = session.get(Client, client_id)
-    if client is None:
-        raise NotFoundError(f"There is no client {client_id}.")
-    session.delete(client)
+    session.delete(_client(session, client_id))
     session.flush()
 
 
@@ -112,3 +135,10 @@ def may_read(session: Session, client: Client, project_id: str) -> bool:
         return False
     project = session.get(Project, project_id)
     return project is not None and project.organization_id == client.organization_id
+
+
+def _client(session: Session, client_id: str) -> Client:
+    client = session.get(Client, client_id)
+    if client is None:
+        raise NotFoundError(f"There is no client {client_id}.")
+    return client

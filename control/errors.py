@@ -13,6 +13,10 @@ class InvalidIdError(ControlError):
     """The id has characters or a length that ids may not have."""
 
 
+class InvalidChangeError(ControlError):
+    """What was asked for is not possible; nothing was changed."""
+
+
 class ConflictError(ControlError):
     """The id is taken, or the change contradicts what is there."""
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, ForeignKey, MetaData, String
+from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, Double, ForeignKey, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAMING = {
@@ -47,6 +47,14 @@ class Project(Base):
     week_start: Mapped[int] = mapped_column(default=1)
     retention_days: Mapped[int] = mapped_column(default=400)
     currency: Mapped[str] = mapped_column(String(3), default="USD")
+    bot_policy: Mapped[str] = mapped_column(String(8), default="drop")
+    filters: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list)
+    client_rate: Mapped[float] = mapped_column(Double, default=0.0)
+    client_burst: Mapped[int] = mapped_column(default=0)
+    ip_rate: Mapped[float] = mapped_column(Double, default=0.0)
+    ip_burst: Mapped[int] = mapped_column(default=0)
+    monthly_events: Mapped[int] = mapped_column(BigInteger, default=0)
+    anonymize_ip: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
 
 
@@ -65,6 +73,8 @@ class Client(Base):
     type: Mapped[str] = mapped_column(String(8))
     name: Mapped[str] = mapped_column(String(200), default="")
     secret_hash: Mapped[str | None] = mapped_column(String(80))
+    rate: Mapped[float | None] = mapped_column(Double)
+    burst: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
 
 

@@ -1,13 +1,17 @@
 """Organisations and their projects."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from zoneinfo import available_timezones
 
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from control.errors import ConflictError, InvalidIdError, NotFoundError
+from control.errors import ConflictError, InvalidChangeError, InvalidIdError, NotFoundError
 from control.models import Client, Organization, Project
+from control.records import project_record
+from schemas.money import currency_code
 
 _PROJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -49,6 +53,47 @@ def create_project(
     return project
 
 
+def list_projects(session: Session) -> Sequence[Project]:
+    """All projects, by id."""
+    return session.scalars(select(Project).order_by(Project.id)).all()
+
+
+def get_project(session: Session, project_id: str) -> Project:
+    """The project.
+
+    :raises NotFoundError: there is none.
+    """
+    project = session.get(Project, project_id)
+    if project is None:
+        raise NotFoundError(f"There is no project {project_id}.")
+    return project
+
+
+def change_project(session: Session, project_id: str, changes: Mapping[str, object]) -> Project:
+    """Change columns of a project, by their names; the caller commits.
+
+    :raises NotFoundError: no such project.
+    :raises InvalidChangeError: a value that is not possible; a sentence naming it.
+    """
+    project = get_project(session, project_id)
+    timezone, currency = changes.get("timezone"), changes.get("currency")
+    if isinstance(timezone, str) and timezone not in available_timezones():
+        raise InvalidChangeError(f"{timezone} is no time zone: say, for example, Europe/Zurich.")
+    if isinstance(currency, str) and currency_code(currency) != currency:
+        raise InvalidChangeError(f"{currency} is no currency: say a code of ISO 4217, like EUR.")
+    for name, value in changes.items():
+        setattr(project, name, value)
+    try:
+        project_record(project)
+    except ValidationError as error:
+        session.expire(project)
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InvalidChangeError(f"{field} cannot be that: {first['msg']}.") from error
+    session.flush()
+    return project
+
+
 def find_project(session: Session, project_id: str) -> Project | None:
     """The project, or None."""
     return session.get(Project, project_id)
@@ -59,9 +104,7 @@ def delete_project(session: Session, project_id: str) -> None:
 
     :raises NotFoundError: no such project.
     """
-    project = session.get(Project, project_id)
-    if project is None:
-        raise NotFoundError(f"There is no project {project_id}.")
+    project = get_project(session, project_id)
     for client in session.scalars(select(Client).where(Client.project_id == project_id)):
         session.delete(client)
     session.flush()

@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from control.errors import PublishError
 from control.models import Client, Project, Salt, TopicEpoch
+from control.records import client_record, project_record
 from control.salts import rotate_salts
 from control.topic import read_published
 from schemas.control import (
     ClientRecord,
-    ClientType,
     LogRecord,
     ProjectRecord,
     SaltRecord,
@@ -41,30 +41,8 @@ def records(session: Session) -> list[Record]:
         for row in session.scalars(select(TopicEpoch))
     ]
     found += [SaltRecord(day=row.day, salt=row.salt) for row in session.scalars(select(Salt))]
-    found += [
-        ProjectRecord(
-            id=row.id,
-            organization_id=row.organization_id,
-            name=row.name,
-            origins=tuple(row.origins),
-            timezone=row.timezone,
-            week_start=row.week_start,
-            retention_days=row.retention_days,
-            currency=row.currency,
-        )
-        for row in session.scalars(select(Project))
-    ]
-    found += [
-        ClientRecord(
-            id=row.id,
-            organization_id=row.organization_id,
-            project_id=row.project_id,
-            type=ClientType(row.type),
-            name=row.name,
-            secret_hash=row.secret_hash,
-        )
-        for row in session.scalars(select(Client))
-    ]
+    found += [project_record(row) for row in session.scalars(select(Project))]
+    found += [client_record(row) for row in session.scalars(select(Client))]
     return found
 
 

@@ -3,70 +3,68 @@
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import NamedTuple
 
 from ingest.answers import Refusal
+from ingest.origins import Origins
 from ingest.protocols.protocol import Submission
-from schemas.control import ClientRecord, ClientType, ProjectRecord, SaltRecord
+from schemas.control import BotPolicy, ClientRecord, ClientType, ProjectRecord, RateLimit, SaltRecord
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _DAY_MS = 24 * 3_600_000
-_REMEMBERED_ORIGINS = 1_000
-_LONGEST_ORIGIN = 512
-"""Longer ones are not remembered: no page has one, and whoever sends them could fill the memory."""
 _LONGEST_SECRET = 256
-_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#@:\\\s\[\]]+)(?::([0-9]{1,5}))?/?")
-"""Scheme, host and port: an Origin header says nothing else, so what does is no origin."""
-_WEB = ("http", "https")
+_REMEMBERED_DOMAINS = 4_096
+_LONGEST_DOMAIN = 256
 
 
-@dataclass(frozen=True, slots=True)
-class _OriginPattern:
-    """One allowed origin. ``scheme`` empty: http and https. ``port`` None: the scheme's own; ``*``: any."""
-
-    scheme: str
-    host: str
-    port: str | None
-    subdomains: bool
-
-
-@dataclass(slots=True)
 class Project:
     """A project as the gateway needs it. Made anew when its record changes."""
 
-    id: str
-    max_age_ms: int
-    origins: tuple[str, ...]
-    _patterns: list[_OriginPattern] = field(init=False)
-    _known: dict[str, bool] = field(init=False, default_factory=dict)
+    __slots__ = ("anonymize_ip", "drops_bots", "filters", "id", "max_age_ms", "origins", "record")
 
-    def __post_init__(self) -> None:
-        self._patterns = [parsed for entry in self.origins if (parsed := _parse_pattern(entry)) is not None]
-
-    def allows(self, origin: str) -> bool:
-        """Whether pages of this origin (the Origin header) may send without a secret."""
-        if len(origin) > _LONGEST_ORIGIN:
-            return _matches(origin, self._patterns)
-        known = self._known.get(origin)
-        if known is None:
-            if len(self._known) >= _REMEMBERED_ORIGINS:
-                self._known.clear()
-            known = self._known[origin] = _matches(origin, self._patterns)
-        return known
-
-    def names(self, origin: str) -> bool:
-        """Whether an entry other than the star for any origin allows this one."""
-        return _matches(origin, [pattern for pattern in self._patterns if pattern.host])
+    def __init__(self, record: ProjectRecord) -> None:
+        self.record = record
+        self.id = record.id
+        self.max_age_ms = record.retention_days * _DAY_MS
+        self.origins = Origins(record.origins)
+        self.filters = record.compiled_filters
+        self.drops_bots = record.bot_policy is BotPolicy.DROP
+        self.anonymize_ip = record.anonymize_ip
 
 
 class Admission(NamedTuple):
-    """A request let in. ``verified``: it brought the client's secret."""
+    """A request let in. ``verified``: it brought the client's secret; ``limit``: of its client."""
 
     project: Project
     client_id: str
     verified: bool
+    limit: RateLimit | None = None
+
+
+class _Client:
+    """A client's record, and the secret that was found to be its own."""
+
+    __slots__ = ("_proven", "record")
+
+    def __init__(self, record: ClientRecord) -> None:
+        self.record = record
+        self._proven: bytes | None = None
+
+    def has_secret(self, secret: str) -> bool:
+        """Whether this is the client's secret; the time it takes does not depend on how nearly it is."""
+        # Checked before anything is done with it: it comes from anybody, and may be as long as a body.
+        if not 0 < len(secret) <= _LONGEST_SECRET:
+            return False
+        given = secret.encode("utf-8", "surrogatepass")
+        if self._proven is not None:
+            return hmac.compare_digest(given, self._proven)
+        scheme, _, digest = (self.record.secret_hash or "").partition(":")
+        if scheme != "sha256":
+            return False
+        matches = hmac.compare_digest(hashlib.sha256(given).hexdigest().encode(), digest.encode("utf-8", "replace"))
+        if matches:
+            self._proven = given
+        return matches
 
 
 class Access:
@@ -77,22 +75,25 @@ class Access:
 
     def __init__(self) -> None:
         self._projects: dict[str, Project] = {}
-        self._clients: dict[str, ClientRecord] = {}
+        self._clients: dict[str, _Client] = {}
         self._salts: dict[str, bytes] = {}
+        self._domains: dict[str, Project | None] = {}
 
     def apply_project(self, key: str, record: ProjectRecord | None) -> None:
         """Take a project's record (None: it was deleted) into force."""
         if record is None:
             self._projects.pop(key, None)
         else:
-            self._projects[key] = Project(record.id, record.retention_days * _DAY_MS, record.origins)
+            self._projects[key] = Project(record)
+        # Replaced, not emptied: who is just filling the old one must not fill in what is no longer true.
+        self._domains = {}
 
     def apply_client(self, key: str, record: ClientRecord | None) -> None:
         """Take a client's record (None: it was deleted) into force."""
         if record is None:
             self._clients.pop(key, None)
         else:
-            self._clients[key] = record
+            self._clients[key] = _Client(record)
 
     def apply_salt(self, key: str, record: SaltRecord | None) -> None:
         """Take a day's salt into force; None: it was destroyed."""
@@ -113,9 +114,10 @@ class Access:
         earlier = [known for known in list(self._salts) if known < day]
         return self._salts.get(max(earlier)) if earlier else None
 
-    def admit(self, submission: Submission, origin: str) -> Admission:
+    def admit(self, submission: Submission, origin: str, project_id: str = "") -> Admission:
         """Let a request in: by its client's secret, by the origin of the page that sends it (the Origin header), or by
-        what its protocol has in their place.
+        what its protocol has in their place. ``project_id``: which project the sender means, if it says so: a root
+        client has to, for any other it must be its own.
 
         :raises Refusal: 401, final: sending it again is in vain.
         """
@@ -124,29 +126,52 @@ class Access:
         client = self._clients.get(submission.client_id)
         if client is None:
             raise _unknown(submission.client_id)
-        if client.type is ClientType.READ:
-            raise Refusal(401, "client_may_not_write", "Client is not allowed to write")
-        project = self._projects.get(client.project_id) if client.project_id is not None else None
-        if project is None:
-            raise Refusal(401, "no_project", "Client has no project")
-        # Checked before anything is remembered of it: the secret comes from anybody, and may be as long as a body.
-        secret = submission.client_secret
-        verified = 0 < len(secret) <= _LONGEST_SECRET and _secret_matches(secret, client.secret_hash)
+        record = client.record
+        project = self._project_of(record, project_id)
+        verified = client.has_secret(submission.client_secret)
         if submission.needs_secret and not verified:
             message = "Revenue tracking is not allowed without a client secret"
             raise Refusal(401, "revenue_needs_secret", message)
-        known = verified or (project.allows(origin) if origin else submission.key_suffices)
+        known = verified
+        if not verified and record.type is not ClientType.ROOT:
+            known = project.origins.allow(origin) if origin else submission.key_suffices
         if not known:
             raise Refusal(401, "invalid_origin_or_secret", "Invalid cors or secret")
-        return Admission(project, client.id, verified)
+        return Admission(project, record.id, verified, record.limit or project.record.client_limit)
+
+    def _project_of(self, client: ClientRecord, wanted: str) -> Project:
+        if client.type is ClientType.READ:
+            raise Refusal(401, "client_may_not_write", "Client is not allowed to write")
+        if client.type is not ClientType.ROOT and wanted and wanted != client.project_id:
+            raise Refusal(401, "wrong_project", "Client belongs to another project")
+        project_id = wanted if client.type is ClientType.ROOT else client.project_id
+        project = self._projects.get(project_id) if project_id else None
+        # A root client of one organisation learns nothing of another's projects, not even that they are there.
+        if project is None or project.record.organization_id != client.organization_id:
+            raise Refusal(401, "no_project", "Client has no project")
+        return project
 
     def _admit_domain(self, domain: str) -> Admission:
-        origin = f"https://{domain}"
-        # A star for any origin names no domain: it would make every project that has one answer for all.
-        named = [project for project in self._projects.values() if project.names(origin)]
-        if not named:
-            raise Refusal(401, "unknown_domain", "No project has this domain")
-        return Admission(min(named, key=lambda project: project.id), "", False)
+        # Several may stand there with commas between them: the first that is known counts.
+        for one in domain.split(","):
+            project = self._project_of_domain(one)
+            if project is not None:
+                return Admission(project, "", False)
+        raise Refusal(401, "unknown_domain", "No project has this domain")
+
+    def _project_of_domain(self, domain: str) -> Project | None:
+        domains = self._domains
+        project = domains.get(domain)
+        if project is None and domain not in domains:
+            origin = f"https://{domain}"
+            # A star for any origin names no domain: it would make every project that has one answer for all.
+            named = [project for project in list(self._projects.values()) if project.origins.name(origin)]
+            project = min(named, key=lambda project: project.id, default=None)
+            if len(domain) <= _LONGEST_DOMAIN:
+                if len(domains) >= _REMEMBERED_DOMAINS:
+                    domains.clear()
+                domains[domain] = project
+        return project
 
 
 def _unknown(client_id: str) -> Refusal:
@@ -155,47 +180,3 @@ def _unknown(client_id: str) -> Refusal:
     if not _UUID.fullmatch(client_id):
         return Refusal(401, "malformed_client_id", "Client ID must be a valid UUIDv4")
     return Refusal(401, "unknown_client", "Invalid client id")
-
-
-@lru_cache(maxsize=4_096)
-def _secret_matches(secret: str, secret_hash: str | None) -> bool:
-    scheme, _, digest = (secret_hash or "").partition(":")
-    if scheme != "sha256":
-        return False
-    given = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
-    return hmac.compare_digest(given.encode(), digest.encode("utf-8", "replace"))
-
-
-def _parse_pattern(entry: str) -> _OriginPattern | None:
-    text = entry.strip().lower()
-    if text == "*":
-        return _OriginPattern("", "", "*", subdomains=True)
-    scheme, separator, rest = text.partition("://")
-    if not separator:
-        scheme, rest = "", text
-    host, _, port = rest.rstrip("/").partition(":")
-    if subdomains := host.startswith("*."):
-        host = host[2:]
-    # A star anywhere else means nothing, and must not come to mean everything.
-    if not host or "*" in host or "/" in host:
-        return None
-    return _OriginPattern(scheme, host if subdomains else host.removeprefix("www."), port or None, subdomains)
-
-
-def _matches(origin: str, patterns: list[_OriginPattern]) -> bool:
-    if any(pattern.port == "*" and not pattern.host for pattern in patterns):
-        return True
-    parts = _ORIGIN.fullmatch(origin.lower())
-    if parts is None:
-        return False
-    scheme, host, port = parts[1], parts[2], parts[3] or ""
-    for pattern in patterns:
-        if scheme != pattern.scheme if pattern.scheme else scheme not in _WEB:
-            continue
-        if pattern.port != "*" and port != (pattern.port or ""):
-            continue
-        if pattern.subdomains and host.endswith("." + pattern.host):
-            return True
-        if not pattern.subdomains and host.removeprefix("www.") == pattern.host:
-            return True
-    return False

@@ -17,7 +17,10 @@ RETRY_AFTER_SECONDS = 1
 CORS_SECONDS = 7 * 24 * 3600
 
 _ALLOW_ANY = (b"access-control-allow-origin", b"*")
-_EXPOSE = (b"access-control-expose-headers", b"x-weir-reason, retry-after, request-id, x-request-id")
+_EXPOSE = (
+    b"access-control-expose-headers",
+    b"x-weir-reason, retry-after, request-id, x-request-id, ratelimit-limit, ratelimit-remaining, ratelimit-reset",
+)
 _PHRASES = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -25,6 +28,7 @@ _PHRASES = {
     405: "Method Not Allowed",
     408: "Request Timeout",
     413: "Payload Too Large",
+    429: "Too Many Requests",
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
@@ -43,15 +47,19 @@ class Answer:
 class Refusal(Exception):
     """A request that is not taken. ``reason`` is one machine-readable word, ``message`` a sentence for people.
 
-    A client may send the same again after a 5xx, which carries ``Retry-After``; after a 4xx other than 408 it would be
-    in vain.
+    A client may send the same again after a 5xx or 429, which carry ``Retry-After`` (seconds); after a 4xx other than
+    these and 408 it would be in vain.
     """
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    def __init__(
+        self, status: int, reason: str, message: str, retry_after: int | None = None, headers: Headers | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
         self.message = message
+        self.retry_after = RETRY_AFTER_SECONDS if retry_after is None and status >= 500 else retry_after
+        self.headers = headers or []
 
 
 def bad_request(reason: str, message: str) -> Refusal:
@@ -83,9 +91,9 @@ def refusal_json(refusal: Refusal) -> Answer:
 def refusal_headers(refusal: Refusal) -> Headers:
     """Headers that tell programs why, and when to come again."""
     headers = [(b"x-weir-reason", refusal.reason.encode())]
-    if refusal.status >= 500:
-        headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
-    return headers
+    if refusal.retry_after is not None:
+        headers.append((b"retry-after", str(refusal.retry_after).encode()))
+    return headers + refusal.headers
 
 
 async def send_answer(send: Send, answer: Answer, extra: Headers | None = None) -> None:

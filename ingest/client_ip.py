@@ -83,15 +83,23 @@ class ClientIp:
         self._forwarded = lru_cache(maxsize=_CACHE)(self._walk)
 
     def __call__(self, headers: Mapping[bytes, bytes], peer: str) -> str:
-        """Canonical text of the address, empty if even the connection has none.
+        """Canonical text of the visitor's address, empty if even the connection has none.
 
         ``headers``: by lower-case name; several ``x-forwarded-for`` lines joined by commas. ``peer``: the address of
         the connection.
         """
+        return self.stated(headers) or self.seen(headers, peer)
+
+    def stated(self, headers: Mapping[bytes, bytes]) -> str:
+        """The address an integration names as its visitor's; empty if it names none. Anybody may name any."""
         for name in STATED:
             value = headers.get(name)
             if value is not None and (found := _public(value)):
                 return found
+        return ""
+
+    def seen(self, headers: Mapping[bytes, bytes], peer: str) -> str:
+        """The address the request came from, by what can be believed: limits on senders count by it."""
         if self._is_trusted(peer):
             for name in FROM_PROXY:
                 value = headers.get(name)

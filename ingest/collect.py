@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -28,7 +28,10 @@ from ingest.client_ip import FORWARDED, given_address
 from ingest.gateway import Gateway
 from ingest.limits import MAX_USER_AGENT, read_body, too_large
 from ingest.protocols.protocol import Protocol, Request, SentEvent, Settled, Verdict
+from ingest.rules import BotDropped
 from ingest.sender import describe_sender
+from schemas.address import truncate_ip
+from schemas.envelope import MAX_BYTES, MAX_LINES
 from schemas.event_id import canonical_event_id, new_event_id
 from schemas.event_time import settle_event_time, time_refusal
 from schemas.partition import partition_of
@@ -53,6 +56,7 @@ class Collect:
         self._gateway = gateway
         self._limit = protocol.max_body_bytes or gateway.settings.gateway_max_body_bytes
         self._accepted = {kind: gateway.metrics.accepted.labels(protocol.name, kind.value) for kind in RawKind}
+        self._sharing = {other.name: Collect(other, gateway) for other in protocol.among}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -64,7 +68,7 @@ class Collect:
         extra = [(name, value) for name in _REQUEST_IDS if (value := headers.get(name))]
         gateway.busy.begin()
         try:
-            answer = await self._take(scope, receive, headers)
+            answer = await self._take(scope, receive, headers, extra)
             await send_answer(send, answer, extra)
         except Refusal as refusal:
             await self._refuse(send, refusal, extra)
@@ -76,16 +80,22 @@ class Collect:
 
     async def _refuse(self, send: Send, refusal: Refusal, extra: Headers) -> None:
         self._count_refusal(refusal)
-        await send_answer(send, self._protocol.refused(refusal), refusal_headers(refusal) + extra)
+        dropped = isinstance(refusal, BotDropped)
+        answer = self._protocol.dropped(refusal.bot) if dropped else self._protocol.refused(refusal)
+        await send_answer(send, answer, refusal_headers(refusal) + extra)
 
     def _count_refusal(self, refusal: Refusal) -> None:
         self._gateway.metrics.refused.labels(self._protocol.name, str(refusal.status), refusal.reason).inc()
 
-    async def _take(self, scope: Scope, receive: Receive, headers: RequestHeaders) -> Answer:
+    async def _take(self, scope: Scope, receive: Receive, headers: RequestHeaders, extra: Headers) -> Answer:
+        """``extra``: headers of the answer, to which those are added that the rules want."""
         protocol, gateway = self._protocol, self._gateway
         if scope["method"] not in protocol.methods:
             raise Refusal(405, "method_not_allowed", f"Events are sent with {' or '.join(protocol.methods)}.")
         received_ms = time.time_ns() // 1_000_000
+        peer = scope["client"]
+        seen = gateway.client_ip.seen(headers, peer[0] if peer else "")
+        gateway.rules.before(seen)
         body = await read_body(receive, headers.get(b"content-length"), self._limit)
         if (encoding := headers.get(b"content-encoding")) is not None:
             body = decompress(body, encoding.decode("latin-1"), self._limit)
@@ -95,14 +105,15 @@ class Collect:
         submission = protocol.parse(request)
         if isinstance(submission, Answer):
             return submission
-        origin = headers.get(b"origin", b"").decode("latin-1")
-        admission = gateway.access.admit(submission, origin)
-        peer = scope["client"]
-        bundle = Bundle(gateway, protocol.name, headers, peer[0] if peer else "", admission, received_ms)
+        ip = gateway.client_ip.stated(headers) or seen
+        admission, limits = gateway.rules.admit(submission, headers, seen, ip, received_ms)
+        extra += limits
+        bundle = Bundle(gateway, protocol.name, headers, ip, admission, received_ms)
         if submission.asks:
             return protocol.accepted(request, [bundle.asker()])
         verdicts = [self._verdict(bundle, event) for event in submission.events]
         await bundle.durable()
+        gateway.rules.taken(admission, sum(bundle.counts.values()), received_ms)
         for kind, count in bundle.counts.items():
             self._accepted[kind].inc(count)
         return protocol.accepted(request, verdicts)
@@ -131,14 +142,15 @@ class Bundle:
         gateway: Gateway,
         protocol: str,
         headers: RequestHeaders,
-        peer: str,
+        ip: str,
         admission: Admission,
         received_ms: int,
     ) -> None:
         self._gateway = gateway
         self._project = admission.project
+        self._admission = admission
         self._received_ms = received_ms
-        self._ip = gateway.client_ip(headers, peer)
+        self._ip = ip
         self._sender = sender = describe_sender(headers)
         self._key = headers.get(b"idempotency-key", b"").decode("latin-1")
         self._asked = 0
@@ -148,8 +160,6 @@ class Bundle:
             "hints": sender.hints,
             "protocol": protocol,
             "client_id": admission.client_id,
-            "sdk_name": sender.sdk_name,
-            "sdk_version": sender.sdk_version,
         }
         self._head = orjson.dumps(same)[:-1] + b","
         """What all lines begin with."""
@@ -161,7 +171,8 @@ class Bundle:
     def add(self, event: SentEvent) -> Settled:
         """Settle time, device, session and partition of an event.
 
-        :raises Refusal: 400 for an event that can't be stored, 413 for one that is too large, 503 without a salt.
+        :raises Refusal: 400 for an event that can't be stored, 401 for one that is filtered, 413 for one that is too
+            large, 503 without a salt; `BotDropped`.
         """
         self._asked += 1
         project_id, time_ms = self._project.id, self._received_ms
@@ -169,6 +180,7 @@ class Bundle:
             time_ms = self._time(event)
         ip = (event.ip and given_address(event.ip)) or self._ip
         user_agent = self._sender.user_agent if event.user_agent is None else event.user_agent[:MAX_USER_AGENT]
+        self._gateway.rules.screen(self._admission, event.profile_id, ip, user_agent)
         # Without an id of its own, the request's key names the event: its n-th.
         given_id = event.event_id or (self._key and f"{self._key}:{self._asked}")
         event_id = canonical_event_id(project_id, given_id) if given_id else new_event_id(self._received_ms)
@@ -177,6 +189,8 @@ class Bundle:
             visitor = visitors.given(project_id, event.device_id, time_ms, begins)
         else:
             visitor = visitors.derived(project_id, ip, user_agent, time_ms, self._received_ms, begins)
+        if self._project.anonymize_ip:
+            ip = truncate_ip(ip)  # nothing needs all of it any more, so it is not written down
         settled = Settled(event_id, visitor.device_id, visitor.session_id)
         line = self._line(event, settled, time_ms, ip, user_agent)
         if event.also is None:
@@ -216,6 +230,8 @@ class Bundle:
             "sent_at": event.sent_ms,
             "ip": ip,
             "user_agent": user_agent,
+            "sdk_name": event.sdk_name or self._sender.sdk_name,
+            "sdk_version": event.sdk_version or self._sender.sdk_version,
             "payload": event.payload,
         }
         line = self._head + _dump(own)[1:]
@@ -241,11 +257,25 @@ class Bundle:
         :raises Refusal: 503, when that is not known to be so.
         """
         add = self._gateway.envelopes.add
-        futures = [add(partition, lines) for partition, lines in self.lines.items()]
+        futures = [add(partition, portion) for partition, lines in self.lines.items() for portion in _portions(lines)]
         if len(futures) == 1:
             await futures[0]
         else:
             await asyncio.gather(*futures)
+
+
+def _portions(lines: list[bytes]) -> Iterator[list[bytes]]:
+    """The lines in their order, in as many envelopes as they need."""
+    if len(lines) == 1:
+        yield lines
+        return
+    start = size = 0
+    for number, line in enumerate(lines):
+        if number - start >= MAX_LINES or (size + len(line) >= MAX_BYTES and number > start):
+            yield lines[start:number]
+            start, size = number, 0
+        size += len(line) + 1
+    yield lines[start:]
 
 
 def header_map(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

@@ -6,7 +6,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from ingest.access import Access
 from ingest.follower import Follower, Record
-from schemas.control import ClientRecord, ControlRecord, ProjectRecord, SaltRecord
+from ingest.quotas import Quotas
+from schemas.control import ClientRecord, ControlRecord, ProjectRecord, SaltRecord, UsageRecord
 from schemas.topics import CONTROL
 
 log = logging.getLogger(__name__)
@@ -19,9 +20,10 @@ class ControlReader(Follower):
     while Kafka is away the last state stays in force.
     """
 
-    def __init__(self, bootstrap: str, access: Access) -> None:
+    def __init__(self, bootstrap: str, access: Access, quotas: Quotas) -> None:
         super().__init__(CONTROL, bootstrap)
         self._access = access
+        self._quotas = quotas
 
     def take(self, record: Record) -> None:
         """Apply one record; one that can't be read is logged and changes nothing."""
@@ -42,3 +44,5 @@ class ControlReader(Follower):
             self._access.apply_client(name, parsed)
         elif kind == "salt" and isinstance(parsed, SaltRecord | None):
             self._access.apply_salt(name, parsed)
+        elif kind == "usage" and isinstance(parsed, UsageRecord | None):
+            self._quotas.apply(name, parsed)

@@ -3,15 +3,40 @@
 """
 
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.filters import FilterRecord, Filters
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     version: Literal[1] = 1
+
+
+class BotPolicy(StrEnum):
+    """What becomes of events whose user agent is a crawler's (``schemas.bots``)."""
+
+    DROP = "drop"
+    """Not stored, unless they came with the client's secret: then they are flagged."""
+    FLAG = "flag"
+    """Stored with the crawler's name, and counted nowhere as a visitor's."""
+    KEEP = "keep"
+    """Stored as everybody else's."""
+
+
+class RateLimit(BaseModel):
+    """Events per second in the long run, and how many may come at once. A rate of 0 limits nothing; a burst of 0 is
+    what ten seconds bring.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    per_second: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)] = 0
+    burst: Annotated[int, Field(ge=0, le=100_000_000)] = 0
 
 
 class ProjectRecord(_Record):
@@ -29,6 +54,22 @@ class ProjectRecord(_Record):
     """ISO day of the week, 1 = Monday."""
     retention_days: Annotated[int, Field(ge=1, le=400)] = 400
     currency: str = "USD"
+    bot_policy: BotPolicy = BotPolicy.DROP
+    filters: tuple[FilterRecord, ...] = ()
+    """Events of which one of these is true are not stored."""
+    client_limit: RateLimit = RateLimit()
+    """For each client, unless it has a limit of its own."""
+    ip_limit: RateLimit = RateLimit()
+    """For each address that sends without a secret."""
+    monthly_events: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Events taken in a UTC month; 0: as many as come."""
+    anonymize_ip: bool = False
+    """Addresses are shortened before anything is written, and looked up shortened."""
+
+    @cached_property
+    def compiled_filters(self) -> Filters:
+        """The filters, ready to be asked."""
+        return Filters(self.filters)
 
 
 class ClientType(StrEnum):
@@ -50,6 +91,8 @@ class ClientRecord(_Record):
     name: str = ""
     secret_hash: str | None = None
     """``sha256:`` and 64 hexadecimal digits. Secrets carry 160 random bits, so a fast hash is enough."""
+    limit: RateLimit | None = None
+    """In place of the project's limit for each client."""
 
 
 class SaltRecord(_Record):
@@ -73,12 +116,27 @@ class LogRecord(_Record):
     epoch: int
 
 
-ControlRecord = Annotated[ProjectRecord | ClientRecord | SaltRecord | LogRecord, Field(discriminator="record")]
+class UsageRecord(_Record):
+    """Events of a project with a quota that one gateway took in a UTC month (``yyyymm``). Key
+    ``usage/<gateway>/<project>/<month>``; gateways write it, and each adds up what all of them wrote.
+    """
+
+    record: Literal["usage"] = "usage"
+    gateway: str
+    project_id: str
+    month: int
+    events: Annotated[int, Field(ge=0, lt=2**63)]
 
 
-def control_key(record: ProjectRecord | ClientRecord | SaltRecord | LogRecord) -> str:
+AnyRecord = ProjectRecord | ClientRecord | SaltRecord | LogRecord | UsageRecord
+ControlRecord = Annotated[AnyRecord, Field(discriminator="record")]
+
+
+def control_key(record: AnyRecord) -> str:
     """The Kafka key of a record."""
     match record:
+        case UsageRecord():
+            return f"usage/{record.gateway}/{record.project_id}/{record.month}"
         case SaltRecord():
             return f"salt/{record.day}"
         case LogRecord():

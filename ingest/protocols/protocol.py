@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import orjson
+
 from ingest.answers import Answer, Refusal
+from schemas.bots import Bot
 from schemas.raw_event import RawKind
 
 
@@ -73,6 +76,11 @@ class Settled(NamedTuple):
 Verdict = Settled | Refusal
 
 
+def bot_answer(bot: Bot) -> Answer:
+    """OpenPanel's words for a crawler."""
+    return Answer(202, orjson.dumps({"bot": bot._asdict()}))
+
+
 @dataclass(frozen=True, slots=True)
 class Protocol:
     """One protocol on the wire.
@@ -89,5 +97,12 @@ class Protocol:
     partial: bool = False
     """Whether the good events of a request are taken when others are refused; else the first refusal refuses all."""
     methods: tuple[str, ...] = ("POST",)
+    dropped: Callable[[Bot], Answer] = bot_answer
+    """Makes the answer to a request of a crawler, which was not stored and must not come again."""
     max_body_bytes: int | None = None
     """Largest decompressed body; None: the gateway's setting."""
+    choose: "Callable[[Request], Protocol] | None" = None
+    """On a path that several protocols share: whose request it is, one of ``among``. Never raises; the rest of the
+    protocol then serves only for what happens before the body is read.
+    """
+    among: "tuple[Protocol, ...]" = ()

@@ -67,8 +67,8 @@ async def _make_gateway() -> Gateway:
 
 def stored(gateway: Gateway, body: bytes) -> list[Prepared]:
     """What the worker makes of a request's events. Raises Refusal from the gateway, Rejected from the worker."""
-    admission = Admission(Project("shop", 400 * 86_400_000, ()), "6f0c7e5a-3b1d-4c2e-9f8a-1d2c3b4a5e6f", verified=True)
-    bundle = Bundle(gateway, "openpanel", HEADERS, "127.0.0.1", admission, NOW)
+    admission = Admission(Project(PROJECT), "6f0c7e5a-3b1d-4c2e-9f8a-1d2c3b4a5e6f", verified=True)
+    bundle = Bundle(gateway, "openpanel", HEADERS, gateway.client_ip(HEADERS, "127.0.0.1"), admission, NOW)
     for event in submission(TRACK, body, HEADERS).events:
         assert isinstance(event, SentEvent)
         bundle.add(event)

@@ -19,7 +19,7 @@ from ingest.gateway import Gateway
 from ingest.protocols.openpanel import TRACK as OPENPANEL
 from ingest.protocols.protocol import SentEvent
 from ingest.settings import GatewaySettings
-from schemas.control import SaltRecord
+from schemas.control import ProjectRecord, SaltRecord
 from schemas.partition import partition_of
 from schemas.raw_event import IdentifyPayload, RawEvent, RawKind, TrackPayload
 from tests.unit.ingest.requests import submission
@@ -84,8 +84,12 @@ async def _make_gateway() -> Gateway:
 
 def settle(gateway: Gateway, body: dict[str, Any], headers: dict[bytes, bytes]) -> list[tuple[int, RawEvent]]:
     """The raw events of a body, by partition."""
-    admission = Admission(Project("shop", 400 * 86_400_000, ()), "6f0c7e5a-3b1d-4c2e-9f8a-1d2c3b4a5e6f", verified=True)
-    bundle = Bundle(gateway, "openpanel", headers, "127.0.0.1", admission, NOW)
+    admission = Admission(
+        Project(ProjectRecord(id="shop", organization_id="acme", name="Shop")),
+        "6f0c7e5a-3b1d-4c2e-9f8a-1d2c3b4a5e6f",
+        verified=True,
+    )
+    bundle = Bundle(gateway, "openpanel", headers, gateway.client_ip(headers, "127.0.0.1"), admission, NOW)
     for event in submission(OPENPANEL, json.dumps(body).encode(), headers).events:
         assert isinstance(event, SentEvent)
         bundle.add(event)

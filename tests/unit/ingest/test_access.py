@@ -5,10 +5,11 @@ from uuid import uuid4
 
 import pytest
 
-from ingest.access import Access, Project
+from ingest.access import Access
 from ingest.answers import Refusal
+from ingest.origins import Origins
 from ingest.protocols.protocol import Submission
-from schemas.control import ClientRecord, ClientType, ProjectRecord, SaltRecord
+from schemas.control import ClientRecord, ClientType, ProjectRecord, RateLimit, SaltRecord
 
 SECRET = "sec_right"
 CLIENT, READER, ROOT, ORPHAN, OPEN = (str(uuid4()) for _ in range(5))
@@ -77,8 +78,8 @@ def test_a_secret_without_measure_is_not_even_looked_at(access: Access) -> None:
 
 def test_an_origin_without_measure_is_judged_all_the_same() -> None:
     origin = "https://" + "m." * 1_000 + "shop.example"
-    assert Project("shop", 1, ("*.shop.example",)).allows(origin)
-    assert not Project("shop", 1, ("https://shop.example",)).allows(origin)
+    assert Origins(("*.shop.example",)).allow(origin)
+    assert not Origins(("https://shop.example",)).allow(origin)
 
 
 def test_revenue_is_believed_with_a_right_secret_only(access: Access) -> None:
@@ -150,9 +151,9 @@ def test_a_changed_record_counts_at_once(access: Access) -> None:
     ],
 )
 def test_origins_are_compared_by_host(entry: str, origin: str, allowed: bool) -> None:
-    project = Project("shop", 1, (entry,))
-    assert project.allows(origin) is allowed
-    assert project.allows(origin) is allowed
+    origins = Origins((entry,))
+    assert origins.allow(origin) is allowed
+    assert origins.allow(origin) is allowed
 
 
 def test_a_star_needs_an_origin_all_the_same(access: Access) -> None:
@@ -188,3 +189,65 @@ def test_a_domain_stands_for_the_project_that_allows_its_pages(access: Access) -
     with pytest.raises(Refusal) as refused:
         access.admit(Submission("", "", [], domain="b.example"), "")
     assert refused.value.reason == "unknown_domain"
+
+
+@pytest.fixture
+def two_organizations(access: Access) -> Access:
+    access.apply_project("theirs", ProjectRecord(id="theirs", organization_id="others", name="", origins=("*",)))
+    access.apply_project("blog", ProjectRecord(id="blog", organization_id="acme", name="", origins=("*",)))
+    return access
+
+
+def test_a_root_client_writes_to_the_project_it_names_in_its_own_organisation(two_organizations: Access) -> None:
+    by_secret = Submission(ROOT, SECRET, [])
+    for project_id in ("shop", "blog"):
+        admission = two_organizations.admit(by_secret, "", project_id)
+        assert (admission.project.id, admission.verified) == (project_id, True)
+    for project_id in ("", "theirs", "gone"):
+        with pytest.raises(Refusal) as refused:
+            two_organizations.admit(by_secret, "", project_id)
+        assert (refused.value.status, refused.value.reason) == (401, "no_project")
+
+
+def test_a_root_clients_id_is_no_key(two_organizations: Access) -> None:
+    for submission in (Submission(ROOT, "", []), Submission(ROOT, "sec_wrong", [], key_suffices=True)):
+        with pytest.raises(Refusal) as refused:
+            two_organizations.admit(submission, "https://a.example", "blog")
+        assert refused.value.reason == "invalid_origin_or_secret"
+
+
+def test_a_client_writes_to_no_project_but_its_own(two_organizations: Access) -> None:
+    assert two_organizations.admit(Submission(CLIENT, SECRET, []), "", "shop").project.id == "shop"
+    for project_id in ("blog", "theirs"):
+        with pytest.raises(Refusal) as refused:
+            two_organizations.admit(Submission(CLIENT, SECRET, []), "", project_id)
+        assert (refused.value.status, refused.value.reason) == (401, "wrong_project")
+    # A record that would put a client into somebody else's project lets nobody in.
+    two_organizations.apply_client(CLIENT, client(CLIENT, project_id="theirs"))
+    assert refusal_of(two_organizations, CLIENT, SECRET) == "no_project"
+
+
+def test_a_right_secret_that_was_seen_before_makes_no_wrong_one_right(access: Access) -> None:
+    for _ in range(2):
+        assert access.admit(Submission(CLIENT, SECRET, []), "").verified
+        for wrong in ("", SECRET + "x", SECRET[:-1], SECRET.upper()):
+            assert refusal_of(access, CLIENT, wrong) == "invalid_origin_or_secret"
+
+
+def test_a_clients_own_limit_goes_before_its_projects(access: Access) -> None:
+    project = ProjectRecord(id="shop", organization_id="acme", name="", client_limit=RateLimit(per_second=5))
+    access.apply_project("shop", project)
+    assert access.admit(Submission(CLIENT, SECRET, []), "").limit == RateLimit(per_second=5)
+    access.apply_client(CLIENT, client(CLIENT).model_copy(update={"limit": RateLimit(per_second=9, burst=1)}))
+    assert access.admit(Submission(CLIENT, SECRET, []), "").limit == RateLimit(per_second=9, burst=1)
+
+
+def test_a_domain_follows_the_projects_origins(access: Access) -> None:
+    by_domain = Submission("", "", [], domain="b.example")
+    with pytest.raises(Refusal):
+        access.admit(by_domain, "")
+    access.apply_project("b", ProjectRecord(id="b", organization_id="acme", name="", origins=("https://b.example",)))
+    assert access.admit(by_domain, "").project.id == "b"
+    access.apply_project("b", None)
+    with pytest.raises(Refusal):
+        access.admit(by_domain, "")

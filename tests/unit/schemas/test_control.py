@@ -4,18 +4,29 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from schemas import topics
-from schemas.control import ClientRecord, ClientType, ControlRecord, LogRecord, ProjectRecord, SaltRecord, control_key
+from schemas.control import (
+    AnyRecord,
+    ClientRecord,
+    ClientType,
+    ControlRecord,
+    LogRecord,
+    ProjectRecord,
+    SaltRecord,
+    UsageRecord,
+    control_key,
+)
 
-RECORDS: list[tuple[ProjectRecord | ClientRecord | SaltRecord | LogRecord, str]] = [
+RECORDS: list[tuple[AnyRecord, str]] = [
     (ProjectRecord(id="shop", organization_id="o", name="Shop"), "project/shop"),
     (ClientRecord(id="c-1", organization_id="o", type=ClientType.ROOT), "client/c-1"),
     (SaltRecord(day="2026-03-01", salt="00" * 32), "salt/2026-03-01"),
     (LogRecord(topic="weir.raw", topic_id="abc", epoch=2), "log/weir.raw"),
+    (UsageRecord(gateway="g", project_id="shop", month=202603, events=1), "usage/g/shop/202603"),
 ]
 
 
 @pytest.mark.parametrize(("record", "key"), RECORDS, ids=[key for _, key in RECORDS])
-def test_key_and_way_back(record: ProjectRecord | ClientRecord | SaltRecord | LogRecord, key: str) -> None:
+def test_key_and_way_back(record: AnyRecord, key: str) -> None:
     assert control_key(record) == key
     assert TypeAdapter(ControlRecord).validate_json(record.model_dump_json()) == record
 

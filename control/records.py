@@ -1,0 +1,42 @@
+"""What `weir.control` says of the rows of the database."""
+
+from control.models import Client, Project
+from schemas.control import BotPolicy, ClientRecord, ClientType, ProjectRecord, RateLimit
+from schemas.filters import FilterRecord
+
+
+def project_record(row: Project) -> ProjectRecord:
+    """The record of a project.
+
+    :raises pydantic.ValidationError: the row says what no record may.
+    """
+    return ProjectRecord(
+        id=row.id,
+        organization_id=row.organization_id,
+        name=row.name,
+        origins=tuple(row.origins),
+        timezone=row.timezone,
+        week_start=row.week_start,
+        retention_days=row.retention_days,
+        currency=row.currency,
+        bot_policy=BotPolicy(row.bot_policy),
+        filters=tuple(FilterRecord.model_validate(each) for each in row.filters),
+        client_limit=RateLimit(per_second=row.client_rate, burst=row.client_burst),
+        ip_limit=RateLimit(per_second=row.ip_rate, burst=row.ip_burst),
+        monthly_events=row.monthly_events,
+        anonymize_ip=row.anonymize_ip,
+    )
+
+
+def client_record(row: Client) -> ClientRecord:
+    """The record of a client."""
+    limit = None if row.rate is None else RateLimit(per_second=row.rate, burst=row.burst or 0)
+    return ClientRecord(
+        id=row.id,
+        organization_id=row.organization_id,
+        project_id=row.project_id,
+        type=ClientType(row.type),
+        name=row.name,
+        secret_hash=row.secret_hash,
+        limit=limit,
+    )
