@@ -26,7 +26,9 @@ TABLES = {
     "events": topics.EVENTS,
     "sessions": topics.SESSIONS,
     "profiles": topics.PROFILES,
+    "groups": topics.GROUPS,
     "identities": topics.IDENTITIES,
+    "replay_chunks": topics.REPLAY,
     "ledger": topics.LEDGER,
     "dead_letters": topics.DEAD_LETTERS,
 }
@@ -71,8 +73,9 @@ def audit(
         findings = _await_ledger(client, log, epoch, raw, deadline, tell)
         ends = {table: {part: r.end for part, r in log.reach(topic).items()} for table, topic in TABLES.items()}
         findings += _await_store(log, ends, deadline, tell)
-        waited = time.monotonic() - clock
         scope = Scope(client, epoch, {part: reach.end for part, reach in raw.items()})
+        findings += _await_operations(scope, deadline, tell)
+        waited = time.monotonic() - clock
         found, left_out = _compare(scope, log, raw, ends, tell)
         partitions = _partitions(scope, raw)
         found += _log_cut(partitions, log.reach(topics.RAW))
@@ -101,14 +104,16 @@ def _compare(
     tell("comparing ledger and raw log")
     found = audit_checks.ledger_ranges(scope, {part: reach.low for part, reach in raw.items()})
     found += audit_checks.ledger_sums(scope)
-    tell("comparing events and dead letters with the ledger")
+    tell("comparing events, recordings and dead letters with the ledger")
     found += audit_checks.events(scope)
+    found += audit_checks.replay_chunks(scope)
     found += audit_checks.dead_letters(scope)
     tell("comparing sessions with their events")
     sessions, left_out = audit_state.sessions(scope)
     found += sessions
-    tell("comparing profiles and identities with their topics")
+    tell("comparing profiles, groups and identities with their topics")
     found += audit_state.profiles(scope, log, ends["profiles"])
+    found += audit_state.groups(scope, log, ends["groups"])
     found += audit_state.identities(scope, log, ends["identities"])
     tell("comparing rollups with their tables")
     for rollup in ROLLUPS:
@@ -172,6 +177,23 @@ def _await_store(
         tell(f"waiting for ClickHouse: {', '.join(sorted(behind))}")
         waiting = {table: ends[table] for table in behind}
         time.sleep(_POLL_SECONDS)
+
+
+def _await_operations(scope: Scope, deadline: _Deadline, tell: Progress) -> list[Finding]:
+    """Wait until profiles and groups have seen every operation that the ledger tells of."""
+    while (missing := audit_state.operations_missing(scope)) > 0:
+        if deadline.over:
+            return [
+                Finding(
+                    kind=Kind.MISSING,
+                    table="profiles",
+                    count=missing,
+                    summary=f"{missing:,} operations have neither changed a profile or group nor become dead letters.",
+                )
+            ]
+        tell(f"waiting for profiles and groups: {missing:,} operations to go")
+        time.sleep(_POLL_SECONDS)
+    return []
 
 
 def _behind(kind: Kind, table: str, what: str, where: str, behind: Mapping[int, int]) -> Finding:

@@ -149,6 +149,28 @@ def events(scope: Scope) -> list[Finding]:
     )
 
 
+def replay_chunks(scope: Scope) -> list[Finding]:
+    """Per raw message: as many different pieces of recordings as the ledger says, and none twice; those of the last 30
+    days, as older ones are dropped.
+    """
+    kept = "toDate(stamp) > today() - 30"
+    return _by_message(
+        scope,
+        "replay_chunks",
+        expected=f"""
+            select raw_epoch, raw_partition, from_offset as raw_offset, 0 as month, toInt64(counted) as wanted
+            from ledger array join row_tables as named, row_counts as counted
+            where named = 'replay_chunks' and {kept}
+        """,
+        actual=f"""
+            select raw_epoch, raw_partition, raw_offset, 0 as month, count() as rows, uniqExact(raw_line) as different
+            from replay_chunks
+            where {kept}
+            group by raw_epoch, raw_partition, raw_offset
+        """,
+    )
+
+
 def dead_letters(scope: Scope) -> list[Finding]:
     """Per raw message: as many dead letters as the ledger says."""
     return _by_message(

@@ -1,4 +1,4 @@
-"""The comparisons of an audit for tables whose rows replace each other: sessions, profiles, identities."""
+"""The comparisons of an audit for tables whose rows replace each other: sessions, profiles, groups, identities."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -111,6 +111,40 @@ def profiles(scope: Scope, log: KafkaLog, ends: Mapping[int, int]) -> list[Findi
     newest = _newest(log, topics.PROFILES, ends, ("project_id", "profile_id"))
     found = scope.rows("select project_id, profile_id, max(version) from profiles group by project_id, profile_id")
     return _compared("profiles", newest, {(row[0], row[1]): row[2] for row in found})
+
+
+def groups(scope: Scope, log: KafkaLog, ends: Mapping[int, int]) -> list[Finding]:
+    """The newest version of each group in the topic is the newest in the table."""
+    newest = _newest(log, topics.GROUPS, ends, ("project_id", "group_id"))
+    found = scope.rows("select project_id, group_id, max(version) from groups group by project_id, group_id")
+    return _compared("groups", newest, {(row[0], row[1]): row[2] for row in found})
+
+
+def operations_missing(scope: Scope) -> int:
+    """How many operations the ledger tells of beyond those that profiles and groups have seen (their versions count
+    them) or that became dead letters; 0 or less when none is missing.
+    """
+    rows = scope.rows(
+        f"""
+        select
+            (
+                select sum(counted)
+                from
+                (
+                    select raw_epoch, raw_partition, from_offset as raw_offset, counted
+                    from ledger array join row_tables as named, row_counts as counted
+                    where named in ('profile_ops', 'group_ops')
+                )
+                where {BELOW_ENDS}
+            )
+            - (select toInt64(sum(seen)) from
+                (select max(version) as seen from profiles group by project_id, profile_id))
+            - (select toInt64(sum(seen)) from (select max(version) as seen from groups group by project_id, group_id))
+            - (select toInt64(count()) from dead_letters where topic = {{ops_topic:String}})
+        """,
+        ops_topic=topics.PROFILE_OPS,
+    )
+    return int(rows[0][0] or 0)
 
 
 def identities(scope: Scope, log: KafkaLog, ends: Mapping[int, int]) -> list[Finding]:

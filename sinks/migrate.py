@@ -41,7 +41,7 @@ engine = {{engine:MergeTree}}
 order by (file, statement)
 """
 # Topics with a copy for each shard of a cluster; a partition must never move to another shard's consumer.
-_SHARDED = {topics.EVENTS, topics.SESSIONS, topics.IDENTITIES, topics.LEDGER}
+_SHARDED = {topics.EVENTS, topics.SESSIONS, topics.IDENTITIES, topics.LEDGER, topics.REPLAY}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,15 @@
 """Rows as workers write them, made through the models themselves."""
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 from schemas.event import Event
+from schemas.group import Group
 from schemas.identity import Identity
 from schemas.ledger import LedgerRow
 from schemas.profile import Profile
+from schemas.replay import ReplayChunk
 from schemas.session import Session
 
 _RAW = {"log_epoch": 1, "raw_epoch": 1, "raw_partition": 0, "raw_offset": 0}
@@ -94,6 +97,7 @@ def profile(**values: Any) -> dict[str, Any]:
         "profile_id": "ann",
         **dict.fromkeys(("first_name", "last_name", "email", "avatar"), ""),
         "properties": {},
+        "groups": [],
         "created_at": "2026-03-01 10:00:00.000",
         "updated_at": "2026-03-01 10:00:00.000",
         "is_deleted": 0,
@@ -104,6 +108,33 @@ def profile(**values: Any) -> dict[str, Any]:
         **values,
     }
     return Profile.model_validate(row).model_dump(mode="json")
+
+
+def group(**values: Any) -> dict[str, Any]:
+    """A group at a version."""
+    row = {name: value for name, value in profile().items() if name in Group.model_fields}
+    row |= {"group_id": "acme", "type": "company", "name": "Acme", **values}
+    return Group.model_validate(row).model_dump(mode="json")
+
+
+def replay_chunk(**values: Any) -> dict[str, Any]:
+    """A piece of a recording, of today: the store drops older ones."""
+    row = {
+        **_RAW,
+        "project_id": "shop",
+        "session_id": "session-1",
+        "device_id": "device-1",
+        "chunk_index": 0,
+        "events_count": 1,
+        "is_full_snapshot": 1,
+        "started_at": "2026-03-01 10:00:00.000",
+        "ended_at": "2026-03-01 10:00:05.000",
+        "payload": "[{}]",
+        "stamp": f"{datetime.now(UTC):%Y-%m-%d} 00:00:00.000",
+        "raw_line": 0,
+        **values,
+    }
+    return ReplayChunk.model_validate(row).model_dump(mode="json")
 
 
 def identity(**values: Any) -> dict[str, Any]:

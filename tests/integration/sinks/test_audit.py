@@ -17,15 +17,26 @@ from tests.integration.sinks.store import Pipeline, lines
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
-RAW_OFFSETS = [0, 1, 2, 3, 4, 6, 7]
-"""Offset 5 is the first transaction's marker, 8 the second's."""
+RAW_OFFSETS = [0, 1, 2, 3, 4, 6, 7, 8]
+"""Offset 5 is the first transaction's marker, 9 the second's."""
 PER_MESSAGE = 4
 DEAD_OFFSET = 7
+OPERATIONS_OFFSET = 8
 
 
 def _ledger(offset: int) -> dict[str, object]:
     if offset == DEAD_OFFSET:
         return rows.ledger(offset, lines=1, dead=1)
+    if offset == OPERATIONS_OFFSET:
+        return rows.ledger(
+            offset,
+            lines=4,
+            operations=4,
+            stamp=rows.replay_chunk()["stamp"],
+            row_tables=["group_ops", "profile_ops", "replay_chunks"],
+            row_months=[202603, 202603, 202603],
+            row_counts=[1, 2, 1],
+        )
     return rows.ledger(
         offset,
         lines=PER_MESSAGE,
@@ -40,9 +51,9 @@ def _fill(pipeline: Pipeline) -> None:
     record = LogRecord(topic=topics.RAW, topic_id="x", epoch=1)
     pipeline.send(topics.CONTROL, [record.model_dump_json().encode()], key=f"log/{topics.RAW}")
     pipeline.send(topics.RAW, [b"{}"] * 5)
-    pipeline.send(topics.RAW, [b"{}"] * 2)
+    pipeline.send(topics.RAW, [b"{}"] * 3)
     for offset in RAW_OFFSETS:
-        if offset == DEAD_OFFSET:
+        if offset in (DEAD_OFFSET, OPERATIONS_OFFSET):
             continue
         session = f"session-{offset}"
         events = [rows.event(raw_offset=offset, raw_line=line, session_id=session) for line in range(PER_MESSAGE)]
@@ -56,6 +67,8 @@ def _fill(pipeline: Pipeline) -> None:
     hole = rows.ledger(5, kind="hole")
     pipeline.send(topics.LEDGER, [lines([_ledger(offset)]) for offset in RAW_OFFSETS] + [lines([hole])])
     pipeline.send(topics.PROFILES, [lines([rows.profile(version=v)]) for v in (1, 2)], key="shop:ann")
+    pipeline.send(topics.GROUPS, [lines([rows.group()])], key="shop:acme")
+    pipeline.send(topics.REPLAY, [lines([rows.replay_chunk(raw_offset=OPERATIONS_OFFSET)])])
     pipeline.send(topics.IDENTITIES, [lines([rows.identity(version=7)])])
 
 
@@ -105,12 +118,12 @@ def test_a_faultless_pipeline_is_clean(filled: Pipeline) -> None:
     told: list[str] = []
     report = audit(filled.settings, patience_seconds=60, progress=told.append)
     assert report.clean, render(report)
-    assert report.totals.lines == 6 * PER_MESSAGE + 1
+    assert report.totals.lines == 6 * PER_MESSAGE + 1 + 4
     assert report.totals.dead == 1
     assert report.totals.holes == 1
     assert report.totals.rows["events"] == 6 * (PER_MESSAGE + 1)
     assert report.totals.rows["sessions"] == 6
-    assert report.partitions[0].ledger_to == 8
+    assert report.partitions[0].ledger_to == 9
     assert "Clean: every event is accounted for." in render(report)
     assert AuditReport.model_validate_json(report.model_dump_json()) == report
     assert told
@@ -172,7 +185,7 @@ def test_a_gap_and_an_overlap_of_the_ledger_are_found(filled: Pipeline, client: 
 def test_what_the_worker_or_the_store_has_not_done_is_found(filled: Pipeline, client: Client) -> None:
     with restored(client, "ledger"):
         client.command("delete from ledger where from_offset >= 6")
-        assert only(run(filled, patience=0.5), Kind.LEDGER_BEHIND, "ledger").count == 3
+        assert only(run(filled, patience=0.5), Kind.LEDGER_BEHIND, "ledger").count == 4
     client.command("detach table identities_queue")
     filled.send(topics.IDENTITIES, [lines([rows.identity(version=8)])])
     report = run(filled, patience=0.5)
@@ -223,16 +236,29 @@ def test_sessions_add_up(filled: Pipeline, client: Client, plant: Callable[[Clie
 def test_a_log_that_was_cut_is_found(filled: Pipeline, client: Client) -> None:
     with restored(client, "ledger"):
         client.command(
-            "insert into ledger select * replace(toUInt64(8) as from_offset, toUInt64(100) as to_offset) "
+            "insert into ledger select * replace(toUInt64(9) as from_offset, toUInt64(100) as to_offset) "
             "from ledger where kind = 'hole'"
         )
         assert "processed to 100" in only(run(filled), Kind.LOG_CUT, "ledger").examples[0]
 
 
-def test_a_lost_profile_version_is_found(filled: Pipeline, client: Client) -> None:
-    with restored(client, "profiles"):
+def test_a_lost_version_of_a_profile_or_group_is_found(filled: Pipeline, client: Client) -> None:
+    with restored(client, "profiles"), restored(client, "groups"):
         client.command("delete from profiles where version = 2")
-        assert "shop ann: version 2" in only(run(filled), Kind.VERSION, "profiles").examples[0]
+        client.command("delete from groups where group_id = 'acme'")
+        report = run(filled, patience=0.5)
+    assert "shop ann: version 2" in only(report, Kind.VERSION, "profiles").examples[0]
+    assert "shop acme: version 1" in only(report, Kind.VERSION, "groups").examples[0]
+    # Version 1 may have been merged into version 2 before that was deleted.
+    assert only(report, Kind.MISSING, "profiles").count in (2, 3)
+
+
+def test_a_lost_piece_of_a_recording_and_one_too_many_are_found(filled: Pipeline, client: Client) -> None:
+    with restored(client, "replay_chunks"):
+        client.command("insert into replay_chunks select * from replay_chunks")
+        assert "raw 0/8" in only(run(filled), Kind.DOUBLED, "replay_chunks").examples[0]
+        client.command("delete from replay_chunks where raw_offset = 8")
+        assert only(run(filled), Kind.MISSING, "replay_chunks").count == 1
 
 
 def test_a_rollup_off_by_one_is_found_and_mended(filled: Pipeline, client: Client) -> None:

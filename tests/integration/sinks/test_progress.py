@@ -123,13 +123,21 @@ def test_however_often_kafka_starts_over(schema: Client, gaps: list[int], return
     assert stored == [(offset, 2) for offset in offsets]
 
 
-def test_repeated_profiles_and_identities_change_nothing(schema: Client) -> None:
+def test_what_comes_again_of_the_other_tables_changes_nothing(schema: Client) -> None:
+    chunks = [rows.replay_chunk(raw_line=line, payload="[" * 100_000) for line in range(2)]
     for offset, version in ((1, 1), (2, 2), (1, 1), (2, 2)):
-        arrive(schema, "profiles", offset, [rows.profile(version=version, first_name=f"v{version}")])
+        arrive(schema, "replay_chunks", offset, chunks)
+        arrive(schema, "groups", offset, [rows.group(version=version, name=f"v{version}")])
+        arrive(schema, "profiles", offset, [rows.profile(version=version, first_name=f"v{version}", groups=["acme"])])
         arrive(schema, "identities", offset, [rows.identity(version=version, profile_id=f"v{version}")])
-    assert schema.query("select first_name from profiles final").result_rows == [("v2",)]
+    assert schema.query("select first_name, groups from profiles final").result_rows == [("v2", ["acme"])]
+    assert schema.query("select name from groups final").result_rows == [("v2",)]
+    assert schema.query("select count(), min(length(payload)) from replay_chunks").result_rows == [(4, 100_000)]
     assert schema.query("select profile_id from identities final").result_rows == [("v2",)]
     assert number(schema, "select count() from profiles") <= 2
+    arrive(schema, "replay_chunks", 3, [rows.replay_chunk(stamp="2026-03-01 10:00:00.000")])
+    schema.command("optimize table replay_chunks final")
+    assert number(schema, "select count() from replay_chunks") == 4
 
 
 def test_no_view_can_throw_on_strange_text(schema: Client) -> None:
@@ -155,7 +163,8 @@ def test_bots_are_stored_and_not_counted(schema: Client) -> None:
 
 def test_deletes_are_refused_nowhere(schema: Client) -> None:
     """With the engine's default a table with a projection refuses to delete (rule 19)."""
-    for table in ("events", "sessions", "profiles", "identities", "ledger", "dead_letters"):
+    tables = ("events", "sessions", "profiles", "groups", "identities", "replay_chunks", "ledger", "dead_letters")
+    for table in tables:
         try:
             schema.command(f"delete from {table} where 1 = 0")
         except DatabaseError as error:
