@@ -67,31 +67,37 @@ class Collect:
         gateway = self._gateway
         extra = [(name, value) for name in _REQUEST_IDS if (value := headers.get(name))]
         gateway.busy.begin()
+        spoken = self
         try:
-            answer = await self._take(scope, receive, headers, extra)
+            request, seen = await self._read(scope, receive, headers)
+            if self._protocol.choose is not None:
+                spoken = self._sharing[self._protocol.choose(request).name]
+            answer = await spoken._take(request, seen, extra)
             await send_answer(send, answer, extra)
         except Refusal as refusal:
-            await self._refuse(send, refusal, extra)
+            await spoken._refuse(send, refusal, extra)
         except Exception:  # the last resort of one request: logged, counted, and told as a 500
             log.exception("a request failed for an unforeseen reason")
-            await self._refuse(send, unforeseen(), extra)
+            await spoken._refuse(send, unforeseen(), extra)
         finally:
             gateway.busy.end()
 
     async def _refuse(self, send: Send, refusal: Refusal, extra: Headers) -> None:
         self._count_refusal(refusal)
-        dropped = isinstance(refusal, BotDropped)
-        answer = self._protocol.dropped(refusal.bot) if dropped else self._protocol.refused(refusal)
+        if isinstance(refusal, BotDropped):
+            answer = self._protocol.dropped(refusal.bot)
+        else:
+            answer = self._protocol.refused(refusal)
         await send_answer(send, answer, refusal_headers(refusal) + extra)
 
     def _count_refusal(self, refusal: Refusal) -> None:
         self._gateway.metrics.refused.labels(self._protocol.name, str(refusal.status), refusal.reason).inc()
 
-    async def _take(self, scope: Scope, receive: Receive, headers: RequestHeaders, extra: Headers) -> Answer:
-        """``extra``: headers of the answer, to which those are added that the rules want."""
-        protocol, gateway = self._protocol, self._gateway
-        if scope["method"] not in protocol.methods:
-            raise Refusal(405, "method_not_allowed", f"Events are sent with {' or '.join(protocol.methods)}.")
+    async def _read(self, scope: Scope, receive: Receive, headers: RequestHeaders) -> tuple[Request, str]:
+        """The whole request, and the address it came from."""
+        gateway = self._gateway
+        if scope["method"] not in self._protocol.methods:
+            raise Refusal(405, "method_not_allowed", f"Events are sent with {' or '.join(self._protocol.methods)}.")
         received_ms = time.time_ns() // 1_000_000
         peer = scope["client"]
         seen = gateway.client_ip.seen(headers, peer[0] if peer else "")
@@ -101,7 +107,12 @@ class Collect:
             body = decompress(body, encoding.decode("latin-1"), self._limit)
         if not gateway.serving:
             raise unavailable("starting", "The gateway is starting.")
-        request = Request(scope["method"], scope["path"], scope["query_string"], headers, body, received_ms)
+        return Request(scope["method"], scope["path"], scope["query_string"], headers, body, received_ms), seen
+
+    async def _take(self, request: Request, seen: str, extra: Headers) -> Answer:
+        """``extra``: headers of the answer, to which those are added that the rules want."""
+        protocol, gateway = self._protocol, self._gateway
+        headers, received_ms = request.headers, request.received_ms
         submission = protocol.parse(request)
         if isinstance(submission, Answer):
             return submission
