@@ -15,14 +15,28 @@ from ingest.collect import Collect
 from ingest.gateway import Gateway
 from ingest.health import Health
 from ingest.protocols.ga4 import ROUTES as GA4_ROUTES
-from ingest.protocols.openpanel import ROUTES as OPENPANEL_ROUTES
+from ingest.protocols.openpanel_routes import ROUTES as OPENPANEL_ROUTES
+from ingest.protocols.plausible import ROUTES as PLAUSIBLE_ROUTES
+from ingest.protocols.posthog import ROUTES as POSTHOG_ROUTES
+from ingest.protocols.posthog_config import config_routes
 from ingest.protocols.protocol import Protocol
 from ingest.protocols.segment import ROUTES as SEGMENT_ROUTES
 from ingest.protocols.segment_start import SETTINGS_PATHS, settings
+from ingest.protocols.shared_paths import ROUTES as SHARED_ROUTES
+from ingest.protocols.umami import ROUTES as UMAMI_ROUTES
 from ingest.settings import GatewaySettings
+from ingest.tracing import TracedRequests
 from ingest.tracker import TrackerScripts
 
-COLLECTING: Mapping[str, Protocol] = {**OPENPANEL_ROUTES, **SEGMENT_ROUTES, **GA4_ROUTES}
+COLLECTING: Mapping[str, Protocol] = {
+    **OPENPANEL_ROUTES,
+    **SEGMENT_ROUTES,
+    **GA4_ROUTES,
+    **POSTHOG_ROUTES,
+    **UMAMI_ROUTES,
+    **PLAUSIBLE_ROUTES,
+    **SHARED_ROUTES,
+}
 """Where events are taken, and in which protocol; a slash at the end makes no difference."""
 
 _REASONS = {404: "no_such_route", 405: "method_not_allowed"}
@@ -35,6 +49,7 @@ def _other_routes(gateway: Gateway) -> list[Route]:
         Route("/readyz", health.ready, methods=["GET"]),
         Route("/metrics", health.metrics, methods=["GET"]),
         *(Route(path, settings, methods=["GET"]) for path in SETTINGS_PATHS),
+        *config_routes(),
         *TrackerScripts(gateway.settings.gateway_scripts, gateway.settings.gateway_script_name).routes(),
     ]
 
@@ -70,12 +85,17 @@ class Front:
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         gateway = Gateway(self._settings)
         app.router.routes.extend(_other_routes(gateway))
-        self._collecting = {path: Collect(protocol, gateway) for path, protocol in COLLECTING.items()}
+        self._collecting = {path: _endpoint(protocol, gateway) for path, protocol in COLLECTING.items()}
         gateway.start()
         try:
             yield
         finally:
             await gateway.stop()
+
+
+def _endpoint(protocol: Protocol, gateway: Gateway) -> ASGIApp:
+    collect = Collect(protocol, gateway)
+    return collect if gateway.tracing is None else TracedRequests(collect, gateway.tracing, protocol.name)
 
 
 def _answer(refusal: Refusal) -> Response:

@@ -11,6 +11,7 @@ MAX_SDK_TEXT = 64
 MAX_PROFILE_ID = 256
 MAX_GROUP_ID = 128
 MAX_GIVEN_DEVICE_ID = 64
+MAX_SESSION_ID = 64
 MAX_EVENT_NAME = 80
 BODY_SECONDS = 15.0
 """A body has to be here by then: whoever sends it a byte at a time must not hold a connection for ever."""

@@ -14,6 +14,7 @@ from schemas.topics import SESSIONS
 
 LOOKBACK_MS = SESSION_TIMEOUT_MS + 5 * 60_000
 """How much of ``weir.sessions`` is read before the gateway is ready."""
+_FORGOTTEN_REMEMBERED = 4_096
 _RETRACTED = b'"sign":-1'
 
 
@@ -61,6 +62,7 @@ class LiveSessions:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._devices: OrderedDict[tuple[str, str], _Session] = OrderedDict()
+        self._forgotten: OrderedDict[str, None] = OrderedDict()
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -97,6 +99,7 @@ class LiveSessions:
             if current is None or not late:
                 self._set_current(key, begun)
             else:
+                self._forget(current.earlier)
                 begun.earlier, current.earlier = None, begun
             return begun.id
 
@@ -118,9 +121,19 @@ class LiveSessions:
                 pass
             elif row.started_ms >= current.started_ms:
                 self._set_current(key, _Session(row, current))
-            elif earlier is None or earlier.version or _Session(row).joins(earlier.began_ms):
+            elif self._replaces(earlier, current, row):
                 current.earlier = _Session(row)
             self._devices.move_to_end(key)
+
+    def _replaces(self, earlier: _Session | None, current: _Session, row: SessionRow) -> bool:
+        """Whether an older session is the one beside the current. While the worker is behind, it speaks of sessions
+        that were known and forgotten here.
+        """
+        if row.id in self._forgotten:
+            return False
+        if earlier is None or not earlier.version:
+            return earlier is None or _Session(row).joins(earlier.began_ms)
+        return bool(current.version)
 
     def _give_up(self, key: tuple[str, str], guessed: _Session, real: _Session) -> bool:
         """Put the worker's session in the place of one begun here that it can't be beside of; whether it was so."""
@@ -130,8 +143,15 @@ class LiveSessions:
         self._devices[key] = real
         return True
 
+    def _forget(self, session: _Session | None) -> None:
+        if session is not None:
+            self._forgotten[session.id] = None
+            if len(self._forgotten) > _FORGOTTEN_REMEMBERED:
+                self._forgotten.popitem(last=False)
+
     def _set_current(self, key: tuple[str, str], session: _Session) -> None:
         if session.earlier is not None:
+            self._forget(session.earlier.earlier)
             session.earlier.earlier = None
         self._devices[key] = session
         if len(self._devices) > self._capacity:

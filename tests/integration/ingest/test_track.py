@@ -92,7 +92,7 @@ def test_a_server_without_a_device_is_told_none(
         ({"payload": {"name": "a"}}, 400, "missing_type"),
         ({"type": "nonsense", "payload": {}}, 400, "unknown_type"),
         ({"type": "alias", "payload": {}}, 400, "alias_not_supported"),
-        ({"type": "increment", "payload": {}}, 400, "type_not_supported_yet"),
+        ({"type": "increment", "payload": {}}, 400, "missing_profile_id"),
         ({"type": "track", "payload": {"properties": {}}}, 400, "missing_name"),
         ({"type": "track", "payload": {"name": "a", "properties": {"a": "x" * 2_000_000}}}, 413, "too_large"),
         (

@@ -10,7 +10,15 @@ from ingest.json_body import read_object
 from ingest.protocols.openpanel import TRACK
 from ingest.protocols.protocol import SentEvent, Settled, Submission
 from schemas.money import MAX_REVENUE
-from schemas.raw_event import IdentifyPayload, RawKind, TrackPayload
+from schemas.raw_event import (
+    AssignGroupPayload,
+    CounterPayload,
+    GroupPayload,
+    IdentifyPayload,
+    RawKind,
+    ReplayPayload,
+    TrackPayload,
+)
 from tests.unit.ingest.requests import events_of, request, submission
 
 
@@ -20,6 +28,26 @@ def parse(body: dict[str, Any], headers: dict[bytes, bytes] | None = None) -> Su
 
 def track(**payload: Any) -> dict[str, Any]:
     return {"type": "track", "payload": {"name": "clicked", **payload}}
+
+
+def increment(**changes: Any) -> dict[str, Any]:
+    return {"type": "increment", "payload": {"profileId": "ann", "property": "logins", **changes}}
+
+
+def group(**changes: Any) -> dict[str, Any]:
+    return {"type": "group", "payload": {"id": "acme", "type": "company", "name": "Acme", **changes}}
+
+
+def replay(**changes: Any) -> dict[str, Any]:
+    chunk = {
+        "chunk_index": 0,
+        "events_count": 2,
+        "is_full_snapshot": True,
+        "started_at": "2026-03-01T10:00:00.000Z",
+        "ended_at": "2026-03-01T10:00:09.500Z",
+        "payload": '[{"type":4}]',
+    }
+    return {"type": "replay", "payload": {**chunk, **changes}}
 
 
 def only_event(body: dict[str, Any]) -> SentEvent:
@@ -61,18 +89,24 @@ def test_a_device_id_out_of_bounds_is_not_taken(device_id: Any) -> None:
     assert only_event(track(properties={"__deviceId": device_id})).device_id == ""
 
 
-def test_an_inline_identify_is_a_second_event_of_the_same_person() -> None:
+def test_an_inline_identify_is_an_operation_of_its_own() -> None:
     person = {"profileId": 5, "email": "not an address", "firstName": 3, "lastName": "Lee", "properties": {"a": 1}}
-    first, second = events_of(TRACK, orjson.dumps(track(profileId="other", properties={"__identify": person})))
-    assert (first.kind, first.profile_id) == (RawKind.TRACK, "5")
-    assert (second.kind, second.profile_id) == (RawKind.IDENTIFY, "5")
-    assert second.payload == {"email": "not an address", "last_name": "Lee", "properties": {"a": 1}}
-    IdentifyPayload.model_validate(second.payload)
+    event = only_event(track(profileId="other", properties={"__identify": person, "b": 2}))
+    assert (event.kind, event.profile_id) == (RawKind.TRACK, "5")
+    # Who the person is stands in the identify alone.
+    assert event.payload["properties"] == {"b": 2}
+    also = event.also
+    assert also is not None
+    assert (also.kind, also.profile_id) == (RawKind.IDENTIFY, "5")
+    assert also.payload == {"email": "not an address", "last_name": "Lee", "properties": {"a": 1}}
+    IdentifyPayload.model_validate(also.payload)
 
 
 @pytest.mark.parametrize("person", [{"profileId": "ann"}, {"email": "a@b.c", "firstName": "A"}, "ann", None, []])
-def test_an_inline_identify_without_news_or_profile_is_no_event(person: Any) -> None:
-    assert len(parse(track(properties={"__identify": person})).events) == 1
+def test_an_inline_identify_without_news_or_profile_is_none(person: Any) -> None:
+    event = only_event(track(properties={"__identify": person}))
+    assert event.also is None
+    assert event.payload["properties"] == {}
 
 
 def test_identify_names_the_fields_our_way() -> None:
@@ -100,6 +134,49 @@ def test_null_and_empty_fields_of_identify_are_not_objected_to() -> None:
     assert only_event({"type": "identify", "payload": payload}).payload["properties"] == {}
 
 
+@pytest.mark.parametrize("kind", [RawKind.INCREMENT, RawKind.DECREMENT])
+@pytest.mark.parametrize(("given", "value"), [({}, 1), ({"value": None}, 1), ({"value": 2.5}, 2.5), ({"value": 3}, 3)])
+def test_counters_say_what_to_add(kind: RawKind, given: dict[str, Any], value: float) -> None:
+    event = only_event({**increment(profileId=7, **given), "type": kind.value})
+    assert event == SentEvent(kind, {"property": "logins", "value": value}, profile_id="7")
+    CounterPayload.model_validate(event.payload)
+
+
+def test_a_group_is_described() -> None:
+    event = only_event(group(properties={"plan": "pro"}))
+    assert (event.kind, event.profile_id) == (RawKind.GROUP, "")
+    described = GroupPayload(id="acme", type="company", name="Acme", properties={"plan": "pro"})
+    assert GroupPayload.model_validate(event.payload) == described
+
+
+@pytest.mark.parametrize(("given", "profile_id"), [({}, ""), ({"profileId": 7}, "7"), ({"profileId": None}, "")])
+def test_groups_are_assigned_to_a_profile_or_to_the_device(given: dict[str, Any], profile_id: str) -> None:
+    event = only_event({"type": "assign_group", "payload": {"groupIds": ["acme", "berlin"], **given}})
+    assert (event.kind, event.profile_id) == (RawKind.ASSIGN_GROUP, profile_id)
+    assert AssignGroupPayload.model_validate(event.payload).group_ids == ("acme", "berlin")
+
+
+@pytest.mark.parametrize(("given", "session_id"), [({}, ""), ({"sessionId": None}, ""), ({"sessionId": "s"}, "s")])
+def test_a_piece_of_a_recording_is_kept_as_it_came(given: dict[str, Any], session_id: str) -> None:
+    event = only_event(replay(**given))
+    assert event.kind is RawKind.REPLAY
+    assert ReplayPayload.model_validate(event.payload) == ReplayPayload(
+        session_id=session_id,
+        chunk_index=0,
+        events_count=2,
+        is_full_snapshot=True,
+        started_at=1_772_359_200_000,
+        ended_at=1_772_359_209_500,
+        payload='[{"type":4}]',
+    )
+
+
+def test_a_whole_amount_may_be_written_with_a_point() -> None:
+    """As languages do whose numbers are all floating."""
+    event = only_event(track(name="revenue", properties={"__revenue": 100.0}))
+    assert orjson.dumps(event.payload["properties"]) == b'{"__revenue":100}'
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
@@ -108,11 +185,42 @@ def test_null_and_empty_fields_of_identify_are_not_objected_to() -> None:
         ({"type": 3, "payload": {}}, "unknown_type"),
         ({"type": ["track"], "payload": {}}, "unknown_type"),
         ({"type": "alias", "payload": {"profileId": "a", "alias": "b"}}, "alias_not_supported"),
-        ({"type": "increment", "payload": {}}, "type_not_supported_yet"),
-        ({"type": "decrement", "payload": {}}, "type_not_supported_yet"),
-        ({"type": "group", "payload": {}}, "type_not_supported_yet"),
-        ({"type": "assign_group", "payload": {}}, "type_not_supported_yet"),
-        ({"type": "replay", "payload": {}}, "type_not_supported_yet"),
+        ({"type": "increment", "payload": {}}, "missing_profile_id"),
+        (increment(property=""), "invalid_property"),
+        (increment(property="x" * 201), "invalid_property"),
+        (increment(property=None), "invalid_property"),
+        *((increment(value=value), "invalid_value") for value in (0, -1, "1", True, 1e300, 2**53 + 1)),
+        ({"type": "group", "payload": {}}, "invalid_id"),
+        (group(id=""), "invalid_id"),
+        (group(id="x" * 129), "invalid_id"),
+        (group(type=5), "invalid_type"),
+        (group(type="x" * 65), "invalid_type"),
+        (group(name=None), "invalid_name"),
+        (group(name="x" * 513), "invalid_name"),
+        (group(properties=1), "invalid_properties"),
+        ({"type": "assign_group", "payload": {}}, "invalid_groups"),
+        ({"type": "assign_group", "payload": {"groupIds": "a"}}, "invalid_groups"),
+        ({"type": "assign_group", "payload": {"groupIds": [""]}}, "invalid_groups"),
+        ({"type": "assign_group", "payload": {"groupIds": ["a"] * 101}}, "too_many_groups"),
+        ({"type": "replay", "payload": {}}, "invalid_replay"),
+        *(
+            (replay(**changes), "invalid_replay")
+            for changes in (
+                {"payload": []},
+                {"payload": "x" * (2 * 1024 * 1024 + 1)},
+                {"chunk_index": -1},
+                {"chunk_index": 65_536},
+                {"chunk_index": True},
+                {"chunk_index": 1.5},
+                {"events_count": 0},
+                {"events_count": 2**31},
+                {"is_full_snapshot": 1},
+                {"started_at": 0},
+                {"ended_at": "now"},
+                {"sessionId": "x" * 65},
+                {"sessionId": 5},
+            )
+        ),
         ({"type": "track"}, "missing_payload"),
         ({"type": "track", "payload": []}, "missing_payload"),
         ({"type": "track", "payload": {}}, "missing_name"),
