@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from schemas.address import truncate_ip
 from schemas.agent import Agent, override_agent, parse_agent
 from schemas.bots import bot_name
-from schemas.control import ProjectRecord
+from schemas.control import BotPolicy, ProjectRecord
 from schemas.event_id import canonical_event_id, event_id_at
 from schemas.event_time import clickhouse_time, reception, time_refusal
 from schemas.lenient_json import parse_lenient
@@ -148,7 +148,7 @@ def prepare(raw: RawEvent, place: Place, project: ProjectRecord | None, locate: 
         time=time,
         name=name,
         is_screen_view=name == "screen_view",
-        bot=bot_name(raw.user_agent),
+        bot="" if project.bot_policy is BotPolicy.KEEP else bot_name(raw.user_agent),
         revenue=revenue.amount,
         currency=revenue.currency or (project.currency if revenue.amount else ""),
         surroundings=surroundings,

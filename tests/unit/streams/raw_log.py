@@ -1,14 +1,14 @@
 """A raw partition without Kafka: messages, a processor over them, and the rows it gives."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
 from schemas import topics
-from schemas.control import ProjectRecord
-from schemas.envelope import tick_message
+from schemas.control import BotPolicy, ProjectRecord
+from schemas.envelope import envelope_headers, tick_message
 from schemas.topics import TOPICS
 from streams.chunk import Chunk
 from streams.devices import DevicesProcessor
@@ -22,7 +22,11 @@ PARTITION = 3
 PARTITIONS = 8
 EPOCHS = {spec.name: number for number, spec in enumerate(TOPICS, 1)}
 """Each topic another, so that a mix-up shows."""
-PROJECTS = {PROJECT: ProjectRecord(id=PROJECT, organization_id="organization-1", name="Test", currency="EUR")}
+PROJECTS = {
+    PROJECT: ProjectRecord(
+        id=PROJECT, organization_id="organization-1", name="Test", currency="EUR", bot_policy=BotPolicy.FLAG
+    )
+}
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -122,11 +126,16 @@ class RawLog:
         value = b"\n".join(line if isinstance(line, bytes) else orjson.dumps(line) for line in lines)
         return self._append(stamp, value, ())
 
+    def envelope(self, stamp: int, gateway: str, number: int, *lines: dict[str, Any] | bytes) -> "RawLog":
+        """What a gateway sends: ``send`` with its id and the envelope's number."""
+        self.send(stamp, *lines)
+        self.messages[-1] = replace(self.messages[-1], headers=_known(envelope_headers(gateway, number)))
+        return self
+
     def tick(self, stamp: int) -> "RawLog":
         """A tick."""
         value, headers = tick_message("test")
-        known = tuple((name, text if isinstance(text, bytes) else b"") for name, text in headers)
-        return self._append(stamp, value, known)
+        return self._append(stamp, value, _known(headers))
 
     def ticks(self, first: int, last: int, every: int = 30 * SECOND) -> "RawLog":
         """Ticks from ``first`` up to ``last``, as the ticker sends them."""
@@ -148,6 +157,10 @@ class RawLog:
         """The offsets from ``start`` up to ``end`` as one chunk."""
         end = self.end if end is None else end
         return Chunk(topics.RAW, PARTITION, start, [m for m in self.messages if start <= m.offset < end], end)
+
+
+def _known(headers: list[tuple[str, str | bytes | None]]) -> Headers:
+    return tuple((name, text if isinstance(text, bytes) else b"") for name, text in headers)
 
 
 def devices_processor(
