@@ -3,14 +3,17 @@
 import click
 
 from weir.commands.audit import audit
+from weir.commands.client import client
 from weir.commands.demo import demo
 from weir.commands.doctor import doctor
 from weir.commands.down import down
 from weir.commands.entry import run
+from weir.commands.filter import filter_
 from weir.commands.gateway import gateway
 from weir.commands.logs import logs
 from weir.commands.migrate import migrate
 from weir.commands.positions import positions
+from weir.commands.project import project
 from weir.commands.query_api import query_api
 from weir.commands.schemas import schemas
 from weir.commands.status import status
@@ -34,6 +37,9 @@ for command in (
     logs,
     doctor,
     demo,
+    project,
+    client,
+    filter_,
     topics,
     migrate,
     audit,

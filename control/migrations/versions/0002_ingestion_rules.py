@@ -3,6 +3,8 @@
 Not blocking: adds columns with constant defaults only.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -11,7 +13,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-_PROJECT = (
+_PROJECT: tuple[tuple[str, Any, Any], ...] = (
     ("bot_policy", sa.String(8), "drop"),
     ("filters", sa.JSON(), "[]"),
     ("client_rate", sa.Double(), "0"),
