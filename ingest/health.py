@@ -20,9 +20,11 @@ class Health:
         return JSONResponse({"alive": True})
 
     async def ready(self, _: Request) -> Response:
-        """200 when events would be taken: control data and sessions were read, and Kafka answers; else 503."""
-        missing = self._gateway.missing()
-        if not await self._gateway.kafka_reachable():
+        """200 when events would be taken: control data and sessions were read, and there is a spool or Kafka answers;
+        else 503.
+        """
+        missing = [] if self._gateway.serving else self._gateway.missing()
+        if not self._gateway.spools and not await self._gateway.kafka_reachable():
             missing.append("kafka")
         if missing:
             headers = {"retry-after": "1", "x-weir-reason": "not_ready"}
@@ -32,3 +34,31 @@ class Health:
     async def metrics(self, _: Request) -> Response:
         """All numbers in Prometheus' text format."""
         return Response(await asyncio.to_thread(self._gateway.metrics.render), media_type=CONTENT_TYPE)
+
+    async def greet(self, _: Request) -> Response:
+        """What OpenPanel's root says, for checks that were made for it."""
+        return JSONResponse({"status": "ok", "message": "Weir takes events here."})
+
+    async def openpanel_live(self, _: Request) -> Response:
+        """OpenPanel's ``/healthz/live``."""
+        return JSONResponse({"live": True})
+
+    async def openpanel_ready(self, request: Request) -> Response:
+        """OpenPanel's ``/healthz/ready``: as `ready`."""
+        answer = await self.ready(request)
+        if answer.status_code == 200:
+            return answer
+        return JSONResponse({"ready": False, "reason": "not ready"}, answer.status_code)
+
+    async def openpanel_check(self, _: Request) -> Response:
+        """OpenPanel's ``/healthcheck``, of what the gateway itself depends on."""
+        missing = self._gateway.missing()
+        states = {"kafka": await self._gateway.kafka_reachable()}
+        states |= {name: name not in missing for name in ("control", "sessions")}
+        body = {
+            "ready": all(states.values()),
+            **states,
+            "failedDependencies": [name for name, works in states.items() if not works],
+            "workingDependencies": [name for name, works in states.items() if works],
+        }
+        return JSONResponse(body, 200 if body["ready"] else 503)
