@@ -9,16 +9,18 @@ from schemas.topics import (
     CONTROL,
     DEAD_LETTERS,
     EVENTS,
+    GROUPS,
     IDENTITIES,
     LEDGER,
     PROFILES,
+    REPLAY,
     SESSIONS,
     STORE_GROUP_PREFIX,
     STREAMS_GROUP,
 )
 
 _SECONDS = 5.0
-_TRANSACTIONAL = {EVENTS, SESSIONS, IDENTITIES, LEDGER, PROFILES, DEAD_LETTERS}
+_TRANSACTIONAL = {EVENTS, SESSIONS, IDENTITIES, LEDGER, PROFILES, GROUPS, REPLAY, DEAD_LETTERS}
 """Topics of workers' transactions: what stands last in a partition is a marker, which no reader ever gets."""
 
 Positions = Mapping[tuple[str, int], int]
