@@ -101,7 +101,8 @@ class TrackerScripts:
 
 def best_encoding(accepted: str) -> str:
     """The best of our encodings among those of an Accept-Encoding header."""
-    refused, taken = set(), set()
+    refused: set[str] = set()
+    taken: set[str] = set()
     for entry in accepted.lower().split(","):
         name, _, weight = entry.partition(";")
         zero = re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight) is not None

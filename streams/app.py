@@ -11,6 +11,7 @@ from faust.transport.drivers import TRANSPORTS
 from faust.types import TP
 
 from schemas import topics
+from schemas.tracing import open_tracing
 from streams.control import ControlTail
 from streams.devices import DevicesProcessor
 from streams.enrich.geo import GeoDatabase
@@ -18,6 +19,7 @@ from streams.lanes import Lanes
 from streams.processor import Processor
 from streams.profiles import ProfilesProcessor
 from streams.settings import WorkerSettings
+from streams.tracing import TracedBatches
 from streams.transaction import Flow, Source
 from streams.transport import Consumer
 
@@ -43,6 +45,7 @@ class StreamsApp(faust.App):
 
     lanes: Lanes
     fail: Callable[[str], None]
+    tracing: TracedBatches | None
 
 
 class _TransportFlow:
@@ -65,7 +68,9 @@ def create_app(
 ) -> StreamsApp:
     """The app, not started. ``partitions``: of the raw topic. Raises ControlMissing when a topic is not registered."""
     app = _faust_app(settings)
-    sources = _sources(settings, partitions, control, geo)
+    tracing = open_tracing("weir-worker", settings.otlp_endpoint, settings.trace_sample_ratio)
+    app.tracing = TracedBatches(tracing) if tracing is not None else None
+    sources = _sources(settings, partitions, control, geo, app.tracing)
     group_reader = KafkaConsumer(
         {
             "bootstrap.servers": settings.kafka_bootstrap,
@@ -111,7 +116,13 @@ def _faust_app(settings: WorkerSettings) -> StreamsApp:
     )
 
 
-def _sources(settings: WorkerSettings, partitions: int, control: ControlTail, geo: GeoDatabase) -> dict[str, Source]:
+def _sources(
+    settings: WorkerSettings,
+    partitions: int,
+    control: ControlTail,
+    geo: GeoDatabase,
+    tracing: TracedBatches | None,
+) -> dict[str, Source]:
     """What each table's lanes read and whose logic they run. Raises ControlMissing."""
     epochs = {spec.name: control.log(spec.name).epoch for spec in topics.TOPICS}
 
@@ -130,6 +141,7 @@ def _sources(settings: WorkerSettings, partitions: int, control: ControlTail, ge
             group=topics.STREAMS_GROUP,
             bootstrap=settings.kafka_bootstrap,
             make_processor=make_processor,
+            tracing=tracing,
         )
 
     return {

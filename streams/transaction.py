@@ -28,11 +28,13 @@ from typing import Protocol
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from schemas.envelope import Headers
 from streams import metrics
 from streams.chunk import Chunk, cut, split
 from streams.position import POSITION_KEY, Position, settle_position
 from streams.processor import Outcome, Processor
 from streams.state import apply_changes, load_state
+from streams.tracing import TracedBatches
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +51,9 @@ _COMMIT_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a lane must know: the topic it reads (its Kafka id and epoch too), its changelog, and whose logic it runs"""
+    """What a lane must know: the topic it reads (its Kafka id and epoch too), its changelog, whose logic it runs, and
+    who traces its batches, if they are traced.
+    """
 
     topic: str
     topic_id: str
@@ -58,6 +62,7 @@ class Source:
     group: str
     bootstrap: str
     make_processor: Callable[[int], Processor]
+    tracing: TracedBatches | None = None
 
 
 class Flow(Protocol):
@@ -265,28 +270,32 @@ class Lane:
     async def _batch(self, processor: Processor, chunks: list[Chunk]) -> None:
         while chunks:
             started = monotonic()
+            traced = self.source.tracing.begin(chunks) if self.source.tracing is not None else None
             outcome = processor.process(chunks)
             computed = monotonic()
             position = self._position._replace(offset=outcome.end)
-            await self._in_thread(self._commit, outcome, position)
+            await self._in_thread(self._commit, outcome, position, [] if traced is None else traced.headers)
             # The transaction is in the log. Memory follows.
             apply_changes(self._state, outcome.changes)
             outcome.applied()
             self._position = position
             self._recorded = True
             self.progress_at = monotonic()
+            if traced is not None:
+                traced.committed(position.offset, outcome.lines, len(outcome.records))
             metrics.batch_done(self.source.topic, outcome.lines, computed - started, self.progress_at - computed)
             chunks = [left for chunk in chunks if (left := cut(chunk, max(chunk.start, position.offset))) is not None]
 
-    def _commit(self, outcome: Outcome, position: Position) -> None:
-        """Rows, state and position in one transaction. Blocks; raises when fenced or on any other error."""
+    def _commit(self, outcome: Outcome, position: Position, trace: Headers) -> None:
+        """Rows, state and position in one transaction. Blocks; raises when fenced or on any other error. ``trace``:
+        headers for every row's message.
+        """
         producer, source, partition = self._producer, self.source, self.partition
         producer.begin_transaction()
         produce = producer.produce
         for record in outcome.records:
-            produce(
-                record.topic, record.value, key=record.key, partition=record.partition, headers=record.headers or None
-            )
+            headers = [*(record.headers or ()), *trace] if trace else record.headers or None
+            produce(record.topic, record.value, key=record.key, partition=record.partition, headers=headers)
         for key, value in outcome.changes.items():
             produce(source.changelog, value, key=key, partition=partition)
         produce(source.changelog, position.encode(), key=POSITION_KEY, partition=partition)

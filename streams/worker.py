@@ -67,6 +67,8 @@ def _work(settings: WorkerSettings, control: ControlTail, partitions: int) -> No
         worker.execute_from_commandline()
     except SystemExit as ended:
         status = ended.code
+    if app.tracing is not None:
+        app.tracing.close()
     # All is committed. The interpreter's own end would take down its objects under threads of librdkafka.
     sys.stderr.flush()
     os._exit(status if isinstance(status, int) else 0 if status is None else 1)
