@@ -3,17 +3,21 @@
 The order: ``openpanel-client-ip`` and ``x-client-ip``, which an integration sets on purpose for its visitor (they say
 no more than the property ``__ip``, which every sender may set); then, only if the connection comes from a trusted
 proxy, what that proxy says; then the connection itself. Addresses that are not public are never taken from a header.
+Limits on senders count by what was seen, never by what was stated.
 """
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
-Address = IPv4Address | IPv6Address
+from schemas.address import MAX_ADDRESS, Address, read_address
 
 STATED = (b"openpanel-client-ip", b"x-client-ip")
 """Headers by which an integration names its visitor's address."""
 FORWARDED = b"x-forwarded-for"
+STANDARD = b"forwarded"
+"""The same in the words of RFC 7239."""
 FROM_PROXY = (
     b"true-client-ip",
     b"cf-connecting-ip",
@@ -24,18 +28,18 @@ FROM_PROXY = (
     b"x-appengine-user-ip",
     b"do-connecting-ip",
     b"x-nf-client-connection-ip",
+    STANDARD,
 )
-"""Headers that count only from a trusted proxy, in this order."""
+"""Headers that count only from a trusted proxy, in this order unless the settings have another."""
+_FOR = re.compile(rb'(?:^|[;,])\s*for\s*=\s*("[^"]*"|[^;,\s]*)', re.IGNORECASE)
 _CACHE = 8_192
-_LONGEST_ADDRESS = 64
-"""No address is longer, even with a port. What is longer is not even remembered: anybody could fill the memory."""
 _LONGEST_FORWARDED = 1_024
 
 
 def parse_address(text: str) -> Address | None:
     """The address in ``text`` (a port or brackets may be around it), IPv4 unwrapped from IPv6, or None."""
     text = text.strip()
-    return _parse(text) if len(text) <= _LONGEST_ADDRESS else None
+    return _parse(text) if len(text) <= MAX_ADDRESS else None
 
 
 @lru_cache(maxsize=_CACHE)
@@ -45,16 +49,11 @@ def _parse(text: str) -> Address | None:
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
-    try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
+    return read_address(text.partition("%")[0])
 
 
 def _public(value: bytes) -> str:
-    return _public_text(value) if len(value) <= _LONGEST_ADDRESS else ""
+    return _public_text(value) if len(value) <= MAX_ADDRESS else ""
 
 
 @lru_cache(maxsize=_CACHE)
@@ -65,7 +64,7 @@ def _public_text(value: bytes) -> str:
 
 def given_address(text: str) -> str:
     """The address a sender put into an event, in canonical text; empty if it is none."""
-    return _canonical(text) if len(text) <= _LONGEST_ADDRESS else ""
+    return _canonical(text) if len(text) <= MAX_ADDRESS else ""
 
 
 @lru_cache(maxsize=_CACHE)
@@ -77,7 +76,9 @@ def _canonical(text: str) -> str:
 class ClientIp:
     """Finds a request's client address. Pure apart from bounded caches."""
 
-    def __init__(self, trusted: tuple[str, ...]) -> None:
+    def __init__(self, trusted: tuple[str, ...], from_proxy: tuple[bytes, ...] = FROM_PROXY) -> None:
+        """``trusted``: networks of proxies; ``from_proxy``: the headers they set, in order."""
+        self._from_proxy = from_proxy
         self._networks: list[IPv4Network | IPv6Network] = [ip_network(network) for network in trusted]
         self._is_trusted = lru_cache(maxsize=_CACHE)(self._look_up)
         self._forwarded = lru_cache(maxsize=_CACHE)(self._walk)
@@ -101,11 +102,14 @@ class ClientIp:
     def seen(self, headers: Mapping[bytes, bytes], peer: str) -> str:
         """The address the request came from, by what can be believed: limits on senders count by it."""
         if self._is_trusted(peer):
-            for name in FROM_PROXY:
+            for name in self._from_proxy:
                 value = headers.get(name)
                 if value is None:
                     continue
-                found = self._forwarded(_nearest(value)) if name is FORWARDED else _public(value)
+                if name in (FORWARDED, STANDARD):
+                    found = self._forwarded(_nearest(value), name == STANDARD)
+                else:
+                    found = _public(value)
                 if found:
                     return found
         return given_address(peer)
@@ -114,11 +118,12 @@ class ClientIp:
         address = parse_address(peer)
         return address is not None and any(address in network for network in self._networks)
 
-    def _walk(self, value: bytes) -> str:
+    def _walk(self, value: bytes, standard: bool) -> str:
+        entries = _FOR.findall(value) if standard else value.split(b",")
         # The right end was written by the proxy next to us, the left end by anybody: the first address from the
         # right that is not a proxy of ours is the one that was really seen.
-        for entry in reversed(value.decode("latin-1").split(",")):
-            address = parse_address(entry)
+        for entry in reversed(entries):
+            address = parse_address(entry.decode("latin-1"))
             if address is None:
                 return ""
             if any(address in network for network in self._networks):

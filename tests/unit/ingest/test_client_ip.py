@@ -44,6 +44,11 @@ def client_ip() -> ClientIp:
         ({b"x-forwarded-for": b'"[2a00:23c8::1]:443"'}, PROXY, "2a00:23c8::1"),
         ({b"x-real-ip": b"::ffff:81.2.69.1"}, "::ffff:10.1.1.1", "81.2.69.1"),
         ({b"x-real-ip": b"\xff\xfe"}, PROXY, PROXY),
+        ({b"forwarded": b'for=6.6.6.6, For="[2a00:23c8::1]:4711";proto=https, for=10.0.0.9'}, PROXY, "2a00:23c8::1"),
+        ({b"forwarded": b"proto=https;for=81.2.69.1;by=10.0.0.1"}, PROXY, "81.2.69.1"),
+        ({b"forwarded": b"for=_hidden"}, PROXY, PROXY),
+        ({b"forwarded": b"for=81.2.69.1"}, "93.184.216.34", "93.184.216.34"),
+        ({b"x-forwarded-for": b"81.2.69.2", b"forwarded": b"for=81.2.69.1"}, PROXY, "81.2.69.2"),
     ],
 )
 def test_order_and_trust(client_ip: ClientIp, headers: dict[bytes, bytes], peer: str, expected: str) -> None:
@@ -79,3 +84,16 @@ def test_lines_of_several_forwarders_are_one_list(client_ip: ClientIp) -> None:
 )
 def test_an_address_in_the_event_is_checked(text: str, expected: str) -> None:
     assert given_address(text) == expected
+
+
+def test_limits_count_by_what_was_seen_never_by_what_was_stated(client_ip: ClientIp) -> None:
+    headers = {b"openpanel-client-ip": b"81.2.69.1", b"x-client-ip": b"81.2.69.2", b"x-forwarded-for": b"81.2.69.3"}
+    assert (client_ip.stated(headers), client_ip.seen(headers, PROXY)) == ("81.2.69.1", "81.2.69.3")
+    assert client_ip.seen(headers, "93.184.216.34") == "93.184.216.34"
+    assert client_ip.stated({}) == ""
+
+
+def test_only_the_headers_of_the_settings_count() -> None:
+    only_nginx = ClientIp(PRIVATE_NETWORKS, (b"x-real-ip",))
+    assert only_nginx({b"cf-connecting-ip": b"6.6.6.6", b"x-real-ip": b"81.2.69.1"}, PROXY) == "81.2.69.1"
+    assert only_nginx({b"cf-connecting-ip": b"6.6.6.6"}, PROXY) == PROXY

@@ -1,0 +1,190 @@
+"""A project's rules at the gateway's door."""
+
+import hashlib
+from uuid import uuid4
+
+import pytest
+
+from ingest.access import Access
+from ingest.answers import Refusal
+from ingest.protocols.protocol import SentEvent, Submission
+from ingest.quotas import Quotas
+from ingest.rules import PROJECT_HEADER, BotDropped, Rules
+from schemas.control import BotPolicy, ClientRecord, ClientType, ProjectRecord, RateLimit
+from schemas.filters import FilterRecord
+from schemas.raw_event import RawKind
+
+SECRET = "sec_right"
+CLIENT, OTHER = str(uuid4()), str(uuid4())
+PAGE = {b"origin": b"https://a.example"}
+IP, NEIGHBOUR = "81.2.69.142", "81.2.69.143"
+NOW = 1_772_625_600_000
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
+CRAWLER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+EVENT = SentEvent(RawKind.TRACK, {"name": "a", "properties": {}})
+
+
+class House:
+    """Rules with a clock of their own."""
+
+    def __init__(self, **project: object) -> None:
+        self.now = 0.0
+        self.access = Access()
+        self.rules = Rules(self.access, Quotas("me"), 1.0, lambda: self.now)
+        self.set(**project)
+        secret_hash = "sha256:" + hashlib.sha256(SECRET.encode()).hexdigest()
+        for client_id in (CLIENT, OTHER):
+            record = ClientRecord(
+                id=client_id, organization_id="o", project_id="shop", type=ClientType.WRITE, secret_hash=secret_hash
+            )
+            self.access.apply_client(client_id, record)
+
+    def set(self, **project: object) -> None:
+        fields = {"id": "shop", "organization_id": "o", "name": "", "origins": ("https://a.example",), **project}
+        self.access.apply_project("shop", ProjectRecord.model_validate(fields))
+
+    def send(
+        self, events: int = 1, *, client: str = CLIENT, secret: str = "", ip: str = IP, seen: str = ""
+    ) -> dict[bytes, bytes]:
+        """Headers of the answer to a page's request."""
+        submission = Submission(client, secret, [EVENT] * events)
+        admission, headers = self.rules.admit(submission, PAGE, seen or ip, ip, NOW)
+        self.rules.taken(admission, events, NOW)
+        return dict(headers)
+
+    def refusal(self, events: int = 1, **more: str) -> Refusal:
+        with pytest.raises(Refusal) as refused:
+            self.send(events, **more)
+        return refused.value
+
+    def screen(self, *, profile_id: str = "", ip: str = IP, user_agent: str = BROWSER, secret: str = "") -> None:
+        admission, _ = self.rules.admit(Submission(CLIENT, secret, [EVENT]), PAGE, IP, IP, NOW)
+        self.rules.screen(admission, profile_id, ip, user_agent)
+
+
+def test_without_rules_everything_passes_and_no_limit_is_told() -> None:
+    house = House()
+    assert [house.send(1_000) for _ in range(100)] == [{}] * 100
+    house.screen(profile_id="ann")
+
+
+def test_a_client_has_so_many_events_and_is_told_how_many_are_left() -> None:
+    house = House(client_limit=RateLimit(per_second=2, burst=10))
+    told = {b"ratelimit-limit": b"10", b"ratelimit-remaining": b"4", b"ratelimit-reset": b"3"}
+    assert house.send(6) == told
+    refused = house.refusal(5)
+    assert (refused.status, refused.reason, refused.retry_after) == (429, "rate_limited", 1)
+    assert dict(refused.headers) == told
+    assert house.send(10, client=OTHER, ip=NEIGHBOUR)[b"ratelimit-remaining"] == b"0"
+    house.now += 1
+    assert house.send(5)[b"ratelimit-remaining"] == b"1"
+
+
+def test_a_batch_larger_than_the_bucket_passes_when_it_is_full_and_is_paid_back() -> None:
+    house = House(client_limit=RateLimit(per_second=2, burst=10))
+    house.send(30)
+    assert house.refusal().retry_after == 11
+    house.now += 11
+    house.send()
+
+
+def test_addresses_are_limited_apart_and_servers_are_not() -> None:
+    house = House(ip_limit=RateLimit(per_second=1, burst=2))
+    house.send(2)
+    assert house.refusal().reason == "rate_limited"
+    house.send(2, ip=NEIGHBOUR)
+    house.send(500, secret=SECRET)
+    # Whatever address it states for its visitor, it is limited by the one it was seen at.
+    assert house.refusal(ip=NEIGHBOUR, seen=IP).reason == "rate_limited"
+
+
+def test_of_ipv6_everybody_has_a_network() -> None:
+    house = House(ip_limit=RateLimit(per_second=1, burst=2))
+    house.send(2, ip="2001:db8::1")
+    assert house.refusal(ip="2001:db8::ffff").status == 429
+    house.send(2, ip="2001:db8:0:1::1")
+
+
+def test_what_one_bucket_refuses_costs_nothing_of_the_other() -> None:
+    house = House(client_limit=RateLimit(per_second=1, burst=10), ip_limit=RateLimit(per_second=1, burst=2))
+    assert house.send(2)[b"ratelimit-limit"] == b"2"
+    for _ in range(20):
+        house.refusal()
+    assert house.send(2, ip=NEIGHBOUR)[b"ratelimit-remaining"] == b"0"
+    assert house.send(6, secret=SECRET)[b"ratelimit-remaining"] == b"0"
+
+
+def test_too_many_wrong_keys_from_an_address_are_not_looked_at() -> None:
+    house = House()
+    for _ in range(50):
+        house.rules.before(IP)
+        assert house.refusal(secret="sec_wrong", client=str(uuid4())).status == 401
+    with pytest.raises(Refusal) as refused:
+        house.rules.before(IP)
+    assert (refused.value.status, refused.value.reason) == (429, "too_many_failures")
+    house.rules.before(NEIGHBOUR)
+    house.now += refused.value.retry_after or 0
+    house.rules.before(IP)
+
+
+def test_a_quota_holds_for_the_month() -> None:
+    house = House(monthly_events=5)
+    house.send(4)
+    house.send(4)
+    refused = house.refusal()
+    assert (refused.status, refused.reason, refused.retry_after) == (429, "quota_exceeded", 3_600)
+    house.set(monthly_events=9)
+    house.send()
+    assert house.refusal().reason == "quota_exceeded"
+    house.set()
+    house.send()
+
+
+@pytest.mark.parametrize(
+    ("record", "event", "reason", "message"),
+    [
+        (("ip", "81.2.69.128/25"), {}, "filtered_ip", "IP address is blocked by project filter"),
+        (
+            ("profile_id", "ann"),
+            {"profile_id": "ann"},
+            "filtered_profile_id",
+            "Profile id is blocked by project filter",
+        ),
+    ],
+)
+def test_filters_that_need_no_worker_refuse_at_once(
+    record: tuple[str, str], event: dict[str, str], reason: str, message: str
+) -> None:
+    house = House(filters=[FilterRecord(kind=record[0], value=record[1])])
+    with pytest.raises(Refusal) as refused:
+        house.screen(**event)
+    assert (refused.value.status, refused.value.reason, refused.value.message) == (401, reason, message)
+
+
+def test_an_address_is_filtered_wherever_it_stands() -> None:
+    house = House(filters=[FilterRecord(kind="ip", value="6.6.6.6")])
+    house.send()
+    assert house.refusal(ip="6.6.6.6", seen=IP).reason == "filtered_ip"
+    assert house.refusal(ip=IP, seen="6.6.6.6").reason == "filtered_ip"
+    with pytest.raises(Refusal):
+        house.screen(ip="6.6.6.6")
+
+
+def test_crawlers_are_dropped_unless_somebody_vouches_for_them() -> None:
+    house = House()
+    with pytest.raises(BotDropped) as dropped:
+        house.screen(user_agent=CRAWLER)
+    assert (dropped.value.status, dropped.value.bot) == (202, ("Googlebot", "search-engine"))
+    house.screen(user_agent=CRAWLER, secret=SECRET)
+    with pytest.raises(BotDropped):
+        house.screen(user_agent=CRAWLER, secret="sec_wrong")
+    for policy in (BotPolicy.FLAG, BotPolicy.KEEP):
+        house.set(bot_policy=policy)
+        house.screen(user_agent=CRAWLER)
+
+
+def test_the_header_names_a_project() -> None:
+    house = House()
+    with pytest.raises(Refusal) as refused:
+        house.rules.admit(Submission(CLIENT, SECRET, [EVENT]), {PROJECT_HEADER: b"blog"}, IP, IP, NOW)
+    assert refused.value.reason == "wrong_project"
