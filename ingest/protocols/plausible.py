@@ -72,12 +72,13 @@ def _either(body: dict[str, Any], *names: str) -> Any:
 
 
 def _host(url: str) -> str:
+    """The page's own domain; empty where its address names none."""
+    scheme, separator, _ = url.partition("://")
     try:
-        parts = urlsplit(url)
-        host = parts.hostname
+        host = urlsplit(url).hostname if separator and len(url) <= MAX_URL else None
     except ValueError:
-        host = None
-    if not url or len(url) > MAX_URL or (host is None and "://" not in url) or url.startswith("data:"):
+        separator = ""
+    if not separator or not scheme or len(url) > MAX_URL:
         raise bad_request("invalid_url", f"An event needs the url of its page, of at most {MAX_URL} characters.")
     return _bare(host or "")
 

@@ -119,6 +119,8 @@ def _outcome(protocol: Protocol, asked: Request) -> Submission | Answer | Refusa
 
 
 def _check_event(event: SentEvent) -> None:
+    if event.also is not None:
+        _check_event(event.also)
     PAYLOADS[event.kind].model_validate(event.payload)
     raw = {
         "kind": event.kind.value,
