@@ -30,6 +30,7 @@ from weir.local.ports import free_ports
 JARS = Path(__file__).resolve().parents[1] / ".weir" / "kafka" / "jars"
 CLIENT = "6f0c7e5a-3b1d-4c2e-9f8a-1d2c3b4a5e6f"
 SECRET = "sec_0123456789abcdef0123"
+BATCH = 100
 WARM_UP_SECONDS = 4.0
 """The broker's and the interpreter's compilers need about as long."""
 
@@ -102,18 +103,22 @@ def _answers(url: str) -> bool:
         return False
 
 
-def load(pid: int, port: int, path: str, connections: int, seconds: float) -> dict[str, object]:
-    """Run the load generator in its own process and give what it measured.
+def load(pid: int, port: int, path: str, connections: int, seconds: float, batch: int = 0) -> dict[str, object]:
+    """Run the load generator in its own process and give what it measured; ``batch`` events a request, or single ones.
 
     The processor time the server took for a request says more than the rate when the machine has other things to do.
     """
     before = _cpu_seconds(pid)
-    numbers = [port, path, connections, seconds, WARM_UP_SECONDS, CLIENT, SECRET]
+    numbers = [port, path, connections, seconds, WARM_UP_SECONDS, CLIENT, SECRET, batch]
     command = [sys.executable, "-m", "bench.http_load", *map(str, numbers)]
     result: dict[str, object] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     spent = _cpu_seconds(pid) - before
     answers = int(str(result.pop("answers")))
-    return {**result, "server_cpu_us": round(spent / max(answers, 1) * 1e6, 1)}
+    result["server_cpu_us"] = round(spent / max(answers, 1) * 1e6, 1)
+    if batch:
+        result["events_per_second"] = int(str(result["requests_per_second"])) * batch
+        result["server_cpu_us_per_event"] = round(spent / max(answers * batch, 1) * 1e6, 1)
+    return result
 
 
 def _cpu_seconds(pid: int) -> float:
@@ -130,8 +135,10 @@ def measure_bare(bootstrap: str, connections: int, seconds: float) -> dict[str, 
         return {"what": "bare route", "processes": 1, **load(pid, port, "/bare", connections, seconds)}
 
 
-def measure_gateway(bootstrap: str, processes: int, connections: int, seconds: float) -> dict[str, object]:
-    """The gateway."""
+def measure_gateway(
+    bootstrap: str, processes: int, connections: int, seconds: float, batch: int = 0
+) -> dict[str, object]:
+    """The gateway, with single events or batches."""
     (port,) = free_ports(1)
     environment = {
         "WEIR_KAFKA_BOOTSTRAP": bootstrap,
@@ -139,7 +146,8 @@ def measure_gateway(bootstrap: str, processes: int, connections: int, seconds: f
         "WEIR_GATEWAY_PROCESSES": str(processes),
     }
     with running_server(["ingest"], environment, f"http://127.0.0.1:{port}/readyz") as pid:
-        return {"what": "gateway", "processes": processes, **load(pid, port, "/track", connections, seconds)}
+        what, path = (f"gateway, batches of {batch}", "/track/batch") if batch else ("gateway", "/track")
+        return {"what": what, "processes": processes, **load(pid, port, path, connections, seconds, batch)}
 
 
 def main() -> None:
@@ -151,6 +159,7 @@ def main() -> None:
         ratio = float(str(one["requests_per_second"])) / float(str(bare["requests_per_second"]))
         print(json.dumps({**one, "of_bare": round(ratio, 2)}), flush=True)
         print(json.dumps(measure_gateway(bootstrap, 2, 512, seconds)), flush=True)
+        print(json.dumps(measure_gateway(bootstrap, 1, 8, seconds, BATCH)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """A load generator: keep-alive connections that each send the next event when the last was answered.
 
-``python -m bench.http_load PORT PATH CONNECTIONS SECONDS WARM_UP`` prints one line of JSON. It runs in a process of its
-own and does as little as it can, because on a small machine it takes its share from what it measures.
+``python -m bench.http_load PORT PATH CONNECTIONS SECONDS WARM_UP CLIENT_ID SECRET EVENTS`` prints one line of JSON;
+EVENTS of more than 0 sends batches of so many. It runs in a process of its own and does as little as it can, because
+on a small machine it takes its share from what it measures.
 """
 
 import asyncio
@@ -23,8 +24,9 @@ _AGENT = (
 class Load:
     """What all connections share: when to stop, and what was measured."""
 
-    def __init__(self, path: str, client_id: str, secret: str) -> None:
+    def __init__(self, path: str, client_id: str, secret: str, batch: int) -> None:
         self.path = path
+        self.batch = batch
         self.client_id = client_id
         self.secret = secret
         self.counting = False
@@ -45,7 +47,7 @@ class Connection(asyncio.Protocol):
         self._received = b""
         self._transport: asyncio.Transport | None = None
 
-    def _request(self, number: int, turn: int) -> bytes:
+    def _event(self, turn: int) -> dict[str, object]:
         properties = {
             "__path": f"https://shop.example/product/{turn}?utm_source=newsletter&utm_campaign=autumn",
             "__title": f"Product {turn}",
@@ -53,7 +55,11 @@ class Connection(asyncio.Protocol):
             "price": 12.5 + turn,
             "plan": "basic",
         }
-        body = orjson.dumps({"type": "track", "payload": {"name": "screen_view", "properties": properties}})
+        return {"type": "track", "payload": {"name": "screen_view", "properties": properties}}
+
+    def _request(self, number: int, turn: int) -> bytes:
+        events = [self._event(turn + count) for count in range(self._load.batch)]
+        body = orjson.dumps({"events": events} if events else self._event(turn))
         head = (
             f"POST {self._load.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
             f"User-Agent: {_AGENT.format(number)}\r\nX-Client-Ip: 81.2.{number // 250}.{number % 250 + 1}\r\n"
@@ -131,8 +137,8 @@ async def run(load: Load, port: int, connections: int, seconds: float, warm_up: 
 
 
 def main() -> None:
-    port, path, connections, seconds, warm_up, client_id, secret = sys.argv[1:]
-    load = Load(path, client_id, secret)
+    port, path, connections, seconds, warm_up, client_id, secret, batch = sys.argv[1:]
+    load = Load(path, client_id, secret, int(batch))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         result = runner.run(run(load, int(port), int(connections), float(seconds), float(warm_up)))
     print(json.dumps(result))

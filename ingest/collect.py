@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -31,7 +31,7 @@ from ingest.protocols.protocol import Protocol, Request, SentEvent, Settled, Ver
 from ingest.rules import BotDropped
 from ingest.sender import describe_sender
 from schemas.address import truncate_ip
-from schemas.envelope import MAX_BYTES, MAX_LINES
+from schemas.envelope import portions
 from schemas.event_id import canonical_event_id, new_event_id
 from schemas.event_time import settle_event_time, time_refusal
 from schemas.partition import partition_of
@@ -268,25 +268,11 @@ class Bundle:
         :raises Refusal: 503, when that is not known to be so.
         """
         add = self._gateway.envelopes.add
-        futures = [add(partition, portion) for partition, lines in self.lines.items() for portion in _portions(lines)]
+        futures = [add(partition, portion) for partition, lines in self.lines.items() for portion in portions(lines)]
         if len(futures) == 1:
             await futures[0]
         else:
             await asyncio.gather(*futures)
-
-
-def _portions(lines: list[bytes]) -> Iterator[list[bytes]]:
-    """The lines in their order, in as many envelopes as they need."""
-    if len(lines) == 1:
-        yield lines
-        return
-    start = size = 0
-    for number, line in enumerate(lines):
-        if number - start >= MAX_LINES or (size + len(line) >= MAX_BYTES and number > start):
-            yield lines[start:number]
-            start, size = number, 0
-        size += len(line) + 1
-    yield lines[start:]
 
 
 def header_map(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

@@ -1,6 +1,6 @@
 """An envelope: one Kafka message holding many JSON lines, and the tick, which holds none."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import orjson
@@ -28,6 +28,20 @@ class Tick(BaseModel):
 def join_lines(lines: Iterable[bytes]) -> bytes:
     """The value of an envelope. A line is one JSON object without a line break in it, as orjson writes them."""
     return b"\n".join(lines)
+
+
+def portions(lines: list[bytes]) -> Iterator[list[bytes]]:
+    """Lines in their order, in as many envelopes as they need; a line that is too long for any gets its own."""
+    if len(lines) == 1:
+        yield lines
+        return
+    start = size = 0
+    for number, line in enumerate(lines):
+        if number > start and (number - start >= MAX_LINES or size + len(line) > MAX_BYTES):
+            yield lines[start:number]
+            start, size = number, 0
+        size += len(line) + 1
+    yield lines[start:]
 
 
 def split_lines(value: bytes) -> list[bytes]:

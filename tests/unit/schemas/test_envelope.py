@@ -6,7 +6,18 @@ from hypothesis import strategies as st
 
 from schemas import topics
 from schemas.dead_letter import DeadLetter
-from schemas.envelope import Headers, Tick, envelope_headers, is_tick, join_lines, split_lines, tick_message
+from schemas.envelope import (
+    MAX_BYTES,
+    MAX_LINES,
+    Headers,
+    Tick,
+    envelope_headers,
+    is_tick,
+    join_lines,
+    portions,
+    split_lines,
+    tick_message,
+)
 
 OBJECTS = st.dictionaries(st.text(max_size=5), st.text() | st.integers(-(2**53), 2**53), max_size=5)
 
@@ -74,3 +85,12 @@ def test_dead_letter_headers() -> None:
         "weir-stamp": b"1780000000000",
         "weir-log-epoch": b"4",
     }
+
+
+def test_many_lines_go_in_envelopes_of_bounded_size_in_their_order() -> None:
+    small, large = b"x" * 100, b"y" * MAX_BYTES
+    lines = [small] * (2 * MAX_LINES + 1) + [large, large, small]
+    found = list(portions(lines))
+    assert [line for portion in found for line in portion] == lines
+    assert [len(portion) for portion in found] == [MAX_LINES, MAX_LINES, 1, 1, 1, 1]
+    assert list(portions([large + large])) == [[large + large]]

@@ -1,0 +1,95 @@
+"""What the events of one request become: ids that a retry gives again, and envelopes of bounded size."""
+
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+
+from ingest.access import Admission, Project
+from ingest.collect import Bundle
+from ingest.gateway import Gateway
+from ingest.protocols.protocol import SentEvent
+from ingest.settings import GatewaySettings
+from schemas.control import ProjectRecord, SaltRecord
+from schemas.raw_event import RawKind
+
+NOW = 1_795_246_036_417
+BROWSER = b"Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"
+PERSON = SentEvent(RawKind.IDENTIFY, {"properties": {}}, profile_id="ann")
+
+
+def click(**more: Any) -> SentEvent:
+    return SentEvent(RawKind.TRACK, {"name": "clicked", "properties": {}}, **more)
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Gateway:
+    """A gateway that is connected to nothing and knows one day's salt."""
+    return asyncio.run(_make_gateway())
+
+
+async def _make_gateway() -> Gateway:
+    gateway = Gateway(GatewaySettings(kafka_bootstrap="127.0.0.1:1"))
+    gateway.producer.partitions = 8
+    gateway.access.apply_salt("2026-11-21", SaltRecord(day="2026-11-21", salt="5a" * 32))
+    return gateway
+
+
+def bundle_of(gateway: Gateway, key: bytes = b"", agent: bytes = BROWSER, project: str = "shop") -> Bundle:
+    record = ProjectRecord(id=project, organization_id="acme", name="Shop")
+    headers = {b"user-agent": agent, **({b"idempotency-key": key} if key else {})}
+    return Bundle(gateway, "openpanel", headers, "81.2.69.142", Admission(Project(record), "c", verified=True), NOW)
+
+
+def lines_of(bundle: Bundle) -> list[dict[str, Any]]:
+    return [orjson.loads(line) for lines in bundle.lines.values() for line in lines]
+
+
+def ids(bundle: Bundle) -> list[str]:
+    return [line["event_id"] for line in lines_of(bundle)]
+
+
+def test_a_key_names_the_events_of_its_request(gateway: Gateway) -> None:
+    bundles = [bundle_of(gateway, b"retry me") for _ in range(2)]
+    for bundle in bundles:
+        for _ in range(3):
+            bundle.add(click())
+    first, again = map(ids, bundles)
+    assert first == again
+    assert len(set(first)) == 3
+    for other in (bundle_of(gateway, b"another"), bundle_of(gateway), bundle_of(gateway, b"retry me", project="b")):
+        other.add(click())
+        assert ids(other)[0] not in first
+
+
+def test_an_id_of_the_events_own_goes_before_the_key(gateway: Gateway) -> None:
+    given = "0b9f6c1e-5a3d-4f7b-8c2e-9d1a0b3c4d5e"
+    bundle = bundle_of(gateway, b"retry me")
+    assert bundle.add(click(event_id=given)).event_id == given
+
+
+@pytest.mark.parametrize("key", [b"", b"retry me"])
+def test_what_came_with_an_event_is_of_the_same_visitor_and_time(gateway: Gateway, key: bytes) -> None:
+    bundle = bundle_of(gateway, key)
+    settled = bundle.add(click(also=PERSON, client_ms=NOW - 60_000))
+    event, person = lines_of(bundle)
+    assert (event["kind"], person["kind"]) == ("track", "identify")
+    same = ("device_id", "session_id", "time", "ip", "user_agent")
+    assert [event[name] for name in same] == [person[name] for name in same]
+    assert settled.event_id == event["event_id"] != person["event_id"]
+    assert bundle.counts == {RawKind.TRACK: 1, RawKind.IDENTIFY: 1}
+    repeated = bundle_of(gateway, key)
+    repeated.add(click(also=PERSON, client_ms=NOW - 60_000))
+    assert (ids(repeated) == ids(bundle)) is bool(key)
+
+
+def test_a_servers_repeat_lies_where_the_first_does(gateway: Gateway) -> None:
+    """Without a device an event is placed by its id, so the worker that knows the first sees the repeat."""
+    for number in range(20):
+        places = set()
+        for _ in range(2):
+            bundle = bundle_of(gateway, agent=b"node")
+            assert bundle.add(click(event_id=f"order {number}")).device_id == ""
+            places |= set(bundle.lines)
+        assert len(places) == 1
