@@ -20,6 +20,8 @@ _SAID_OTHERWISE = frozenset(
     | {"traits", "groupId", "direct"}
 )
 """Parts of a context that become something else, or that are a person's and belong into no event."""
+_NO_REFERRER = "$direct"
+"""What RudderStack's browser library says for none."""
 _DEVICE_FIELDS = ("type", "name")
 """What is kept of a device beside brand and model; its ids and tokens are not."""
 
@@ -62,7 +64,7 @@ def _place(given: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
     elif campaign:
         place["campaign"] = campaign  # of an app that has no addresses
     referrer = text_of(page.get("referrer")) or text_of(object_of(given.get("referrer")).get("url"))
-    if referrer:
+    if referrer and referrer != _NO_REFERRER:
         place["__referrer"] = referrer
     if title := text_of(page.get("title")):
         place["__title"] = title

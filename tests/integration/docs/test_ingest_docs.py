@@ -11,6 +11,7 @@ import pytest
 from ingest.app import COLLECTING
 from tests.broker import REPOSITORY
 from tests.stack import Stack
+from weir.local.page import TRACKER, build
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -66,7 +67,8 @@ def test_dots_stand_for_anything(shown: str, given: str, expected: bool) -> None
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_examples_of_a_page(page: Path, stack: Stack) -> None:
+def test_examples_of_a_page(page: Path, stack: Stack, tmp_path: Path) -> None:
+    build(tmp_path / "page.log", (TRACKER,))
     demo = stack.demo
     environment = {
         **stack.environment,

@@ -60,7 +60,7 @@ def test_a_track(path: str) -> None:
     ("context", "expected"),
     [
         ({"page": PAGE}, {"__path": PAGE["url"], "__referrer": PAGE["referrer"], "__title": "A"}),
-        ({"page": {"path": "/a", "search": "?b=1"}}, {"__path": "/a?b=1"}),
+        ({"page": {"path": "/a", "search": "?b=1", "referrer": "$direct"}}, {"__path": "/a?b=1"}),
         (
             {"page": {"url": "https://a.example/#x"}, "campaign": CAMPAIGN},
             {
