@@ -1,30 +1,29 @@
-"""Envelopes: events bundled per partition, durable in Kafka before anybody is told so.
+"""Envelopes: events bundled per partition, durable before anybody is told so.
 
-Rule 1 of the contract lives here: the future of an event is done only by the delivery report of its envelope. Rule 2:
-an envelope carries the gateway's id and a number that goes up by one per partition.
+Rule 1 of the contract lives here: the future of an event is done only when its envelope is reported durable, in Kafka
+or on disk. Rule 2: an envelope carries the gateway's id and a number that goes up by one per partition.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
-from ingest.answers import Refusal, unavailable
+from ingest.answers import unavailable
 from ingest.metrics import Metrics
 from ingest.tally import Tally
+from ingest.tracing import TracedEnvelopes, current_request
 from schemas.envelope import MAX_BYTES, MAX_LINES, Headers, envelope_headers, join_lines
+from schemas.topics import MAX_RAW_MESSAGE_BYTES
 
 Report = Callable[[str | None], None]
-"""Told once what became of an envelope: None when Kafka has it, else why not."""
+"""Told once what became of an envelope: None when it is durable, else why not."""
 
 
 class Sender(Protocol):
-    """Hands an envelope to Kafka; ``report`` is called on the event loop, never from within the call.
-
-    Raises `Refusal` when it can't even try; then ``report`` is not called.
-    """
+    """Makes an envelope durable; ``report`` is called on the event loop, never from within the call."""
 
     def __call__(self, partition: int, value: bytes, headers: Headers, report: Report) -> None: ...
 
@@ -36,17 +35,27 @@ class _Envelope:
     lines: list[bytes] = field(default_factory=list)
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
     size: int = 0
+    requests: list[Any] = field(default_factory=list)
+    """Those of them that are traced."""
 
 
 class Envelopes:
     """One open envelope per partition, closed after ``linger_ms``, 200 events or 256 KiB. Lives on one event loop."""
 
     def __init__(
-        self, send: Sender, gateway: UUID, metrics: Metrics, *, linger_ms: float, in_flight_bytes: int
+        self,
+        send: Sender,
+        gateway: UUID,
+        metrics: Metrics,
+        *,
+        linger_ms: float,
+        in_flight_bytes: int,
+        tracing: TracedEnvelopes | None = None,
     ) -> None:
         self._send = send
         self._gateway = str(gateway)
         self._metrics = metrics
+        self._tracing = tracing
         self._linger = linger_ms / 1000
         self._limit = in_flight_bytes
         self._loop = asyncio.get_running_loop()
@@ -61,8 +70,8 @@ class Envelopes:
         """Bytes taken and not yet acknowledged."""
         return self._bytes
 
-    def add(self, partition: int, lines: Sequence[bytes]) -> asyncio.Future[None]:
-        """Put events into the partition's envelope. The future is done when Kafka has all of them, and raises
+    def add(self, partition: int, lines: Sequence[bytes]) -> asyncio.Future[Any]:
+        """Put events into the partition's envelope. The future is done when all of them are durable, and raises
         `Refusal` (503) when that is not known to be so.
 
         :raises Refusal: 503, at once, when too much is waiting already or the gateway is stopping.
@@ -72,6 +81,10 @@ class Envelopes:
         size = sum(map(len, lines)) + len(lines)
         if self._bytes + size > self._limit:
             raise unavailable("overloaded", "Too many events are waiting for Kafka.")
+        if size > MAX_RAW_MESSAGE_BYTES and len(lines) > 1:
+            # Workers take no message of any size: what is too large for one goes in several.
+            middle = len(lines) // 2
+            return asyncio.gather(self.add(partition, lines[:middle]), self.add(partition, lines[middle:]))
         envelope = self._open.get(partition)
         if envelope is not None and (envelope.size + size > MAX_BYTES or len(envelope.lines) + len(lines) > MAX_LINES):
             self._close(partition)
@@ -83,13 +96,17 @@ class Envelopes:
         envelope.lines.extend(lines)
         envelope.waiting.append(future)
         envelope.size += size
+        if self._tracing is not None and (request := current_request()) is not None:
+            envelope.requests.append(request)
         self._bytes += size
         if len(envelope.lines) >= MAX_LINES or envelope.size >= MAX_BYTES:
             self._close(partition)
         return future
 
     async def drain(self, seconds: float) -> bool:
-        """Take nothing more, close what is open and wait for Kafka; whether all was settled within ``seconds``."""
+        """Take nothing more, close what is open and wait; whether all was settled within ``seconds``. Once more waits
+        once more.
+        """
         self._stopped = True
         for partition in list(self._open):
             self._close(partition)
@@ -107,12 +124,12 @@ class Envelopes:
             self._metrics.delivery.observe(time.perf_counter() - closed)
             self._settle(envelope, failure)
 
+        headers = envelope_headers(self._gateway, sequence)
+        settled: Report = report
+        if self._tracing is not None:
+            settled = self._tracing.closed(partition, len(envelope.lines), envelope.requests, headers, report)
         self._under_way.begin()
-        try:
-            self._send(partition, join_lines(envelope.lines), envelope_headers(self._gateway, sequence), report)
-        except Refusal as refusal:
-            self._under_way.end()
-            self._settle(envelope, refusal.reason)
+        self._send(partition, join_lines(envelope.lines), headers, settled)
 
     def _settle(self, envelope: _Envelope, failure: str | None) -> None:
         self._bytes -= envelope.size
@@ -127,4 +144,4 @@ class Envelopes:
         self._metrics.envelopes.labels("failed").inc()
         for future in envelope.waiting:
             if not future.done():
-                future.set_exception(unavailable(failure, "Kafka did not acknowledge the event: send it again."))
+                future.set_exception(unavailable(failure, "The event could not be made durable: send it again."))

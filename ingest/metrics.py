@@ -40,6 +40,33 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
+        self._spool_metrics(registry)
+
+    def _spool_metrics(self, registry: CollectorRegistry) -> None:
+        self.spooled = Counter(
+            "weir_gateway_spooled_envelopes", "Envelopes written to disk while Kafka was away.", registry=registry
+        )
+        self.spool_drained = Counter(
+            "weir_gateway_spool_drained_envelopes", "Envelopes that Kafka has from the spool.", registry=registry
+        )
+        self.spool_refused = Counter(
+            "weir_gateway_spool_refused_envelopes", "Envelopes the spool did not take.", ["reason"], registry=registry
+        )
+        self.spool_bytes = Gauge(
+            "weir_gateway_spool_bytes", "Size of the spool on disk.", registry=registry, multiprocess_mode="livesum"
+        )
+        self.spool_envelopes = Gauge(
+            "weir_gateway_spool_envelopes",
+            "Envelopes on disk that Kafka does not have.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self.spool_age = Gauge(
+            "weir_gateway_spool_oldest_seconds",
+            "Age of the oldest segment of the spool.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
 
     def render(self) -> bytes:
         """All numbers in Prometheus' text format, summed over the processes of this gateway. Reads files then."""

@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
+from collections import deque
 from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from ingest.answers import unavailable
 from ingest.envelopes import Report
 from schemas.envelope import Headers
 from schemas.topics import MAX_MESSAGE_BYTES, RAW
@@ -22,32 +22,44 @@ class RawProducer:
     """Sends envelopes to the raw topic. Lives on one event loop.
 
     Delivery reports are collected on the loop itself, every millisecond while something is under way: a thread
-    waiting for them would fight the loop for the interpreter's lock. A producer that failed for good is replaced.
+    waiting for them would fight the loop for the interpreter's lock.
+
+    Of a partition, what reaches the log is always a beginning of what was sent: librdkafka retries for ever and keeps
+    the order. Time is kept here: when an envelope is not acknowledged within ``timeout_ms``, or anything fails, all
+    that is under way is given up at once, in the order in which it was sent, and the next producer takes over.
     """
 
     def __init__(self, bootstrap: str, *, timeout_ms: int, queue_bytes: int) -> None:
         self._loop = asyncio.get_running_loop()
+        self._timeout = timeout_ms / 1000
         self._config: dict[str, str | int | float | bool] = {
             "bootstrap.servers": bootstrap,
             "acks": "all",
             "enable.idempotence": True,
+            # Nothing is given up singly: a message must not reach the log when one before it did not.
+            "enable.gapless.guarantee": True,
+            "message.timeout.ms": 0,
             "compression.type": "lz4",
             # Envelopes are bundles already.
             "linger.ms": 0,
-            "message.timeout.ms": timeout_ms,
             "message.max.bytes": MAX_MESSAGE_BYTES,
-            "queue.buffering.max.kbytes": max(queue_bytes // 1024, 1_024) * 2,
+            "queue.buffering.max.kbytes": max(queue_bytes // 1024, 1_024) * 4,
             "queue.buffering.max.messages": 1_000_000,
-            # After an outage, back at once and not after ten seconds.
+            # After an outage, back at once and not after ten seconds; also when a connection just hangs.
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 500,
+            "socket.timeout.ms": 10_000,
+            "socket.connection.setup.timeout.ms": 5_000,
+            "request.timeout.ms": 10_000,
             "topic.metadata.refresh.interval.ms": 30_000,
             "log_level": 2,
         }
         self._producer = Producer(self._config)
-        self._under_way = 0
+        self._under_way: dict[int, Report] = {}
+        self._deadlines: deque[tuple[int, float]] = deque()
+        self._sent = 0
         self._polling = False
-        self._broken = False
+        self._failure = ""
         self.partitions = 0
         """Partitions of the raw topic; 0 until Kafka was asked."""
 
@@ -69,54 +81,76 @@ class RawProducer:
         self.partitions = len(topic.partitions)
         return True
 
-    def send(self, partition: int, value: bytes, headers: Headers, report: Report) -> None:
-        """See `ingest.envelopes.Sender`."""
-        if self._broken:
-            self._replace()
-        try:
-            self._producer.produce(
-                RAW, value, partition=partition, headers=headers, on_delivery=partial(self._delivered, report)
-            )
-        except BufferError as error:
-            raise unavailable("overloaded", "Too many events are waiting for Kafka.") from error
-        except KafkaException as error:
-            kafka_error = error.args[0]
-            log.error("the producer refused an envelope: %s", kafka_error)
-            self._broken = isinstance(kafka_error, KafkaError) and kafka_error.fatal()
-            raise unavailable("kafka_unavailable", "Kafka did not take the event.") from error
-        self._under_way += 1
+    def send(self, partition: int, value: bytes, headers: Headers, report: Report, *, patient: bool = False) -> None:
+        """Send an envelope behind all that was sent before; ``report`` is called on the loop, never from within the
+        call. A ``patient`` one has no deadline, but is given up with the others.
+        """
+        self._sent += 1
+        token = self._sent
+        self._under_way[token] = report
+        if not patient:
+            self._deadlines.append((token, self._loop.time() + self._timeout))
+        if not self._failure:
+            try:
+                self._producer.produce(
+                    RAW, value, partition=partition, headers=headers, on_delivery=partial(self._delivered, token)
+                )
+            except (BufferError, KafkaException) as error:
+                self._fail(str(error))
         if not self._polling:
             self._polling = True
             self._loop.call_later(_POLL_SECONDS, self._poll)
 
+    def give_up(self, why: str) -> None:
+        """Report all that is under way as failed, what Kafka has confirmed by now excepted, and begin anew."""
+        self._failure = why
+        self._replace()
+
     def close(self) -> None:
         """What is still under way is reported as failed."""
         if self._under_way:
-            self._discard()
+            self.give_up("closed")
 
     def _poll(self) -> None:
         self._producer.poll(0)
+        deadlines = self._deadlines
+        while deadlines and deadlines[0][0] not in self._under_way:
+            deadlines.popleft()
+        if deadlines and deadlines[0][1] < self._loop.time():
+            self._fail(f"no answer within {self._timeout:g} s")
         if self._under_way:
             self._loop.call_later(_POLL_SECONDS, self._poll)
         else:
             self._polling = False
 
-    def _delivered(self, report: Report, error: KafkaError | None, message: Message) -> None:
-        self._under_way -= 1
+    def _delivered(self, token: int, error: KafkaError | None, _: Message) -> None:
         if error is None:
-            report(None)
-            return
-        if error.fatal():
-            self._broken = True
-        log.warning("an envelope for partition %s was not acknowledged: %s", message.partition(), error)
-        report("kafka_unavailable")
+            report = self._under_way.pop(token, None)
+            if report is not None:
+                report(None)
+        elif token in self._under_way:
+            self._fail(str(error))
+
+    def _fail(self, why: str) -> None:
+        if not self._failure:
+            self._failure = why
+            # Not from within a call of the producer's. What is sent until then is given up with the others.
+            self._loop.call_soon(self._replace)
 
     def _replace(self) -> None:
-        log.error("the producer failed for good and is replaced")
-        self._discard()
+        if not self._failure:
+            return
+        old = self._producer
+        old.purge()
+        old.poll(0)
+        log.warning("%d envelopes were not acknowledged: %s", len(self._under_way), self._failure)
         self._producer = Producer(self._config)
-        self._broken = False
-
-    def _discard(self) -> None:
-        self._producer.purge()
-        self._producer.poll(0)
+        self._failure = ""
+        # Taking a producer down waits for its threads.
+        last = [old]
+        del old
+        self._loop.run_in_executor(None, last.clear)
+        failed, self._under_way = self._under_way, {}
+        self._deadlines.clear()
+        for report in failed.values():
+            report("kafka_unavailable")

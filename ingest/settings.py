@@ -4,8 +4,10 @@ import os
 from ipaddress import ip_network
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ingest.client_ip import FROM_PROXY
 
 PRIVATE_NETWORKS = (
     "127.0.0.0/8",
@@ -22,10 +24,13 @@ PRIVATE_NETWORKS = (
 _SCRIPTS = Path(__file__).resolve().parents[1] / "sdks" / "tracker" / "dist"
 
 
+CLIENT_IP_HEADERS = tuple(name.decode() for name in FROM_PROXY)
+
+
 class GatewaySettings(BaseSettings):
     """The gateway process. Every field is the variable ``WEIR_<NAME>``; lists are JSON."""
 
-    model_config = SettingsConfigDict(env_prefix="WEIR_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="WEIR_", frozen=True, extra="ignore", populate_by_name=True)
 
     kafka_bootstrap: str = Field("127.0.0.1:9092", description="host:port of Kafka, several separated by commas.")
     gateway_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
@@ -33,7 +38,13 @@ class GatewaySettings(BaseSettings):
     gateway_processes: int = Field(1, ge=1, le=64, description="Processes that share the port.")
     gateway_linger_ms: float = Field(4.0, ge=0, le=1000, description="How long an envelope stays open for more events.")
     gateway_delivery_timeout_ms: int = Field(
-        5_000, ge=500, le=120_000, description="After this an event Kafka did not acknowledge is answered 503."
+        2_000, ge=100, le=120_000, description="After this an event Kafka did not acknowledge goes to the spool."
+    )
+    gateway_spool_directory: Path = Field(
+        Path(".weir/spool"), description="Where events are kept while Kafka is away; several gateways may share it."
+    )
+    gateway_spool_bytes: int = Field(
+        1024 * 1024 * 1024, ge=0, description="Size of the spool of each process; 0: none, events are answered 503."
     )
     gateway_in_flight_bytes: int = Field(
         64 * 1024 * 1024, ge=2 * 1024 * 1024, description="Events waiting for Kafka, in bytes; more are answered 503."
@@ -42,11 +53,32 @@ class GatewaySettings(BaseSettings):
     gateway_trusted_proxies: tuple[str, ...] = Field(
         PRIVATE_NETWORKS, description="Networks of the proxies whose headers say where a request came from."
     )
+    gateway_client_ip_headers: tuple[str, ...] = Field(
+        CLIENT_IP_HEADERS, description="Headers in which a trusted proxy says where a request came from, in order."
+    )
+    gateway_failed_keys_per_second: float = Field(
+        20.0,
+        ge=0,
+        le=1_000_000,
+        description="Requests with wrong keys from one address; more are answered 429; 0: all.",
+    )
     gateway_session_entries: int = Field(
         200_000, ge=1, description="Live sessions remembered, so that an answer carries their ids."
     )
     gateway_drain_seconds: float = Field(
-        10.0, ge=0, description="How long a stopping gateway waits for what it has taken to reach Kafka."
+        5.0, ge=0, description="How long a stopping gateway waits for what it has taken to reach Kafka or the spool."
+    )
+    otlp_endpoint: str = Field(
+        "",
+        validation_alias=AliasChoices("WEIR_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="Base address of the OpenTelemetry collector (OTLP over HTTP) for traces; none if empty.",
+    )
+    trace_sample_ratio: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        validation_alias=AliasChoices("WEIR_TRACE_SAMPLE_RATIO", "OTEL_TRACES_SAMPLER_ARG"),
+        description="How many of the requests are traced, from 0 to 1.",
     )
     gateway_script_name: str = Field(
         "site.js",
@@ -60,6 +92,11 @@ class GatewaySettings(BaseSettings):
     gateway_child: bool = Field(
         False, description="Stop when standard input ends; set by a gateway of several processes for its own."
     )
+
+    @property
+    def client_ip_headers(self) -> tuple[bytes, ...]:
+        """The headers as the server names them."""
+        return tuple(name.lower().encode("latin-1") for name in self.gateway_client_ip_headers)
 
     @field_validator("gateway_trusted_proxies")
     @classmethod

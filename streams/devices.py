@@ -1,8 +1,8 @@
 """A raw partition's processor: messages to lines, lines to devices, time to ended sessions, all of it to rows.
 
 State keys: ``device/<project>/<device>`` (``device.Device``), ``events/<project>/<bucket>`` for events that have no
-device, ``ring/``, one of these and a slot, and the partition's own clock. What a message does depends on the messages
-before it and on the control data in force, never on how messages came grouped.
+device, ``ring/``, one of these and a slot, ``gateway/<id>`` (``sequences``), and the partition's own clock. What a
+message does depends on the messages before it and on the control data in force, never on how messages came grouped.
 """
 
 import heapq
@@ -21,10 +21,12 @@ from schemas.topics import MAX_MESSAGE_BYTES, MAX_RAW_MESSAGE_BYTES, RAW
 from streams import metrics
 from streams.chunk import Chunk, SourceMessage
 from streams.device import Device, end_current, take
+from streams.filtering import unwanted
 from streams.prepare import Locate, Place, event_id_of, parse_line, prepare
 from streams.processor import Outcome
 from streams.rejected import Rejected
 from streams.rows import Rows, Tally
+from streams.sequences import Sequences
 
 CLOCK_KEY = b"\0clock"
 OUTAGE_MS = 2 * 60_000
@@ -42,6 +44,7 @@ MAX_POISON_LINES = 10
 """So many lines of one message may make the step throw; then the whole message is given up."""
 WHOLE_MESSAGE = -1
 _RING_BUCKETS = 256
+_OUTCOMES = ("stored", "repeated", "bots", "filtered", "dead", "operations")
 
 
 class Clock(NamedTuple):
@@ -76,6 +79,7 @@ class DevicesProcessor:
         self._locate = locate
         self._state: dict[bytes, bytes] = {}
         self._clock = Clock()
+        self._sequences = Sequences({})
         # Open sessions by their device's newest arrival known here: an index of state, so it needs no transaction.
         # Entries may be stale, never too late.
         self._overdue: list[tuple[int, bytes]] = []
@@ -85,6 +89,7 @@ class DevicesProcessor:
         self._state = state
         stored = state.get(CLOCK_KEY)
         self._clock = Clock(*orjson.loads(stored)) if stored is not None else Clock()
+        self._sequences = Sequences(state)
         self._index_open_sessions()
 
     def _index_open_sessions(self) -> None:
@@ -140,6 +145,7 @@ class _Batch:
         self._projects = owner._projects()
         self._clock = owner._clock
         self._overdue = owner._overdue
+        self._sequences = owner._sequences.batch()
         self._devices: dict[bytes, Device] = {}
         self._rows = Rows(owner._partition, owner._partitions, owner._epochs)
         self._lines = 0
@@ -149,6 +155,7 @@ class _Batch:
     def run(self, chunks: Sequence[Chunk]) -> Outcome:
         end = self._consume(chunks)
         changes: dict[bytes, bytes | None] = {CLOCK_KEY: orjson.dumps(list(self._clock))}
+        changes |= self._sequences.changes()
         for key, device in self._devices.items():
             for was, now in device.touched_sessions():
                 if was != now:
@@ -160,6 +167,7 @@ class _Batch:
 
     def _applied(self) -> None:
         self._owner._clock = self._clock
+        self._owner._sequences.commit(self._sequences)
         if self._misplaced:
             metrics.MISPLACED.inc(self._misplaced)
 
@@ -197,37 +205,35 @@ class _Batch:
             return
         lines = split_lines(value)
         self._lines += len(lines)
+        if self._sequences.is_repeated(message.headers, self._clock.time):
+            self._rows.ledger("message", place, place.offset + 1, Tally(lines=len(lines), repeated=len(lines)))
+            return
         refusal = _refusal(value, len(lines))
         if refusal is not None:
             # An empty value would be no row in the store.
             self._rows.dead(value[:MAX_RAW_MESSAGE_BYTES] or b"\n", "parse", refusal, place._replace(line=-1))
             self._rows.ledger("message", place, place.offset + 1, Tally(lines=1, dead=1))
             return
-        stored = repeated = dead = operations = 0
+        counts = dict.fromkeys(_OUTCOMES, 0)
         for number, line in enumerate(lines):
             at = Place(place.epoch, place.partition, place.offset, number, place.stamp)
             try:
-                raw = self._line(line, at)
+                counts[self._line(line, at)] += 1
             except Rejected as rejected:
                 self._rows.dead(line, "step" if rejected.reason == "step_failed" else "parse", rejected, at)
-                dead += 1
-                continue
-            if raw is None:
-                repeated += 1
-            elif raw.kind is RawKind.TRACK:
-                stored += 1
-            else:
-                operations += 1
-        tally = Tally(lines=len(lines), stored=stored, repeated=repeated, dead=dead, operations=operations)
-        self._rows.ledger("message", place, place.offset + 1, tally)
+                counts["dead"] += 1
+        self._rows.ledger("message", place, place.offset + 1, Tally(lines=len(lines), **counts))
 
-    def _line(self, line: bytes, place: Place) -> RawEvent | None:
-        """The raw event that had its effect, or None if the device had sent it before. Raises Rejected."""
+    def _line(self, line: bytes, place: Place) -> str:
+        """What became of the line: one of the ledger's fields. Raises Rejected."""
         if self._poison and (error := self._poison.get(place.line, self._poison.get(WHOLE_MESSAGE))) is not None:
             raise Rejected("step_failed", error)
         try:
             raw = parse_line(line)
-            event = prepare(raw, place, self._projects.get(raw.project_id), self._owner._locate)
+            project = self._projects.get(raw.project_id)
+            event = prepare(raw, place, project, self._owner._locate)
+            if project is not None and (outcome := unwanted(event, project)):
+                return outcome
             device = self._device(raw, place)
             was_open = device.is_open
             taken = take(device, event, place, self._rows)
@@ -238,7 +244,9 @@ class _Batch:
         self._misplaced += device.misplaced
         if taken and device.is_open and not was_open:
             heapq.heappush(self._overdue, (device.arrival, _device_key(raw.project_id, raw.device_id)))
-        return raw if taken else None
+        if not taken:
+            return "repeated"
+        return "stored" if raw.kind is RawKind.TRACK else "operations"
 
     def _device(self, raw: RawEvent, place: Place) -> Device:
         """The device of an event; events without one share a ring with those of the same id bucket."""

@@ -111,6 +111,7 @@ def service_environment(settings: Settings) -> dict[str, str]:
         "WEIR_STORE_DATA": str((settings.home / "store").resolve()),
         "WEIR_GATEWAY_PORT": str(settings.gateway_port),
         "WEIR_GATEWAY_PROCESSES": str(settings.gateway_processes),
+        "WEIR_GATEWAY_SPOOL_DIRECTORY": str((settings.home / "spool").resolve()),
         "WEIR_QUERY_API_PORT": str(settings.query_api_port),
         "WEIR_KAFKA_BOOTSTRAP": settings.bootstrap,
         "WEIR_CLICKHOUSE_URL": settings.store_url,

@@ -18,7 +18,7 @@ import httpx
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
-from schemas.control import ClientRecord, ClientType, LogRecord, ProjectRecord, SaltRecord, control_key
+from schemas.control import AnyRecord, ClientRecord, ClientType, ProjectRecord, SaltRecord, control_key
 from schemas.envelope import split_lines
 from schemas.topics import CONTROL, RAW, SESSIONS
 from tests.broker import Broker
@@ -26,7 +26,7 @@ from weir.local.ports import free_ports
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36"
 PARTITIONS = 4
-ControlRecord = ProjectRecord | ClientRecord | SaltRecord | LogRecord
+ControlRecord = AnyRecord
 
 
 def poll_until(what: str, condition: Any, seconds: float = 30.0) -> Any:
@@ -147,6 +147,7 @@ class GatewayProcess:
             **os.environ,
             "WEIR_KAFKA_BOOTSTRAP": bootstrap,
             "WEIR_GATEWAY_PORT": str(self.port),
+            "WEIR_GATEWAY_SPOOL_DIRECTORY": str(home / "spool"),
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None

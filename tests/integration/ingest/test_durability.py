@@ -1,4 +1,7 @@
-"""Rule 1: 200 only when Kafka has it. The broker is killed, stopped and started under a running gateway."""
+"""Rule 1: 200 only when Kafka has it. The broker is killed, stopped and started under a running gateway.
+
+Where it says ``NO_SPOOL`` there is nothing else that could have it; with a spool it is `test_spool`.
+"""
 
 import signal
 import threading
@@ -20,6 +23,7 @@ from tests.integration.ingest.gateway_process import (
 )
 
 pytestmark = pytest.mark.integration
+NO_SPOOL = {"WEIR_GATEWAY_SPOOL_BYTES": "0"}
 
 
 @pytest.fixture
@@ -50,7 +54,8 @@ def send(gateway: GatewayProcess, tenant: Tenant, name: str) -> int:
 
 
 def test_no_event_is_answered_200_before_kafka_has_it(topics: Topics, tenant: Tenant, tmp_path: Path) -> None:
-    with running_gateway(topics.broker.bootstrap, tmp_path, WEIR_GATEWAY_DELIVERY_TIMEOUT_MS="1500") as gateway:
+    environment = {"WEIR_GATEWAY_DELIVERY_TIMEOUT_MS": "1500", **NO_SPOOL}
+    with running_gateway(topics.broker.bootstrap, tmp_path, **environment) as gateway:
         assert send(gateway, tenant, "before") == 200
         topics.broker.kill()
         answer = gateway.track(tenant, "meanwhile")
@@ -70,7 +75,8 @@ def test_no_event_is_answered_200_before_kafka_has_it(topics: Topics, tenant: Te
 
 
 def test_a_broker_that_hangs_is_no_broker(topics: Topics, tenant: Tenant, tmp_path: Path) -> None:
-    with running_gateway(topics.broker.bootstrap, tmp_path, WEIR_GATEWAY_DELIVERY_TIMEOUT_MS="1500") as gateway:
+    environment = {"WEIR_GATEWAY_DELIVERY_TIMEOUT_MS": "1500", **NO_SPOOL}
+    with running_gateway(topics.broker.bootstrap, tmp_path, **environment) as gateway:
         assert send(gateway, tenant, "before") == 200
         topics.broker.signal(signal.SIGSTOP)
         try:

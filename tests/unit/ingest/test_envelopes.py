@@ -6,11 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from ingest.answers import Refusal, unavailable
+from ingest.answers import Refusal
 from ingest.envelopes import Envelopes, Report
 from ingest.metrics import Metrics
 from schemas.envelope import MAX_BYTES, MAX_LINES, Headers
-from schemas.topics import HEADER_GATEWAY, HEADER_KIND, HEADER_SEQUENCE
+from schemas.topics import HEADER_GATEWAY, HEADER_KIND, HEADER_SEQUENCE, MAX_RAW_MESSAGE_BYTES
 
 GATEWAY = UUID("1a9868a4-bf40-484f-8808-0aed55486fe3")
 
@@ -21,11 +21,8 @@ class Outbox:
     def __init__(self) -> None:
         self.sent: list[tuple[int, bytes, dict[str, str | bytes | None]]] = []
         self.reports: list[Report] = []
-        self.refuses = False
 
     def __call__(self, partition: int, value: bytes, headers: Headers, report: Report) -> None:
-        if self.refuses:
-            raise unavailable("overloaded", "No.")
         self.sent.append((partition, value, dict(headers)))
         self.reports.append(report)
 
@@ -116,14 +113,19 @@ async def test_only_kafkas_word_settles_an_event(make: Callable[..., Envelopes],
     assert envelopes.in_flight_bytes == 0
 
 
-async def test_an_envelope_that_cannot_be_sent_fails_its_events(make: Callable[..., Envelopes], outbox: Outbox) -> None:
-    envelopes = make()
-    outbox.refuses = True
-    future = envelopes.add(0, [b"x" * MAX_BYTES])
-    with pytest.raises(Refusal, match="send it again"):
-        await future
-    assert envelopes.in_flight_bytes == 0
-    assert await envelopes.drain(0)
+async def test_what_is_too_large_for_one_message_goes_in_several(
+    make: Callable[..., Envelopes], outbox: Outbox
+) -> None:
+    envelopes = make(in_flight_bytes=16 * MAX_BYTES)
+    future = envelopes.add(0, [b"x" * MAX_BYTES for _ in range(5)])
+    assert max(len(value) for _, value, _ in outbox.sent) <= MAX_RAW_MESSAGE_BYTES
+    assert sum(outbox.lines) == 5
+    for report in outbox.reports[:-1]:
+        report(None)
+    await asyncio.sleep(0)
+    assert not future.done()
+    outbox.reports[-1](None)
+    await future
 
 
 async def test_too_much_in_flight_is_refused_at_once(make: Callable[..., Envelopes], outbox: Outbox) -> None:

@@ -1,0 +1,5 @@
+"""The spool: envelopes on disk, durable, while Kafka is away. Knows no Kafka and no HTTP.
+
+``records`` is the format, ``segments`` writes and reads the files, ``directories`` says whose they are, ``backlog``
+knows what is in them, and ``spool`` commits in groups without holding up the event loop.
+"""
