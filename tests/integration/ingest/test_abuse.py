@@ -44,7 +44,7 @@ async def connections(gateway: GatewayProcess, count: int) -> AsyncIterator[list
             writer.close()
 
 
-def request_of(tenant: Tenant, client_id: str | None = None, address: str = "203.0.113.9") -> bytes:
+def request_of(tenant: Tenant, client_id: str | None = None, address: str = "81.2.69.142") -> bytes:
     """A whole request that tracks an event, as a proxy passes it on from this address."""
     body = orjson.dumps({"type": "track", "payload": {"name": "clicked", "properties": {}}})
     head = (
@@ -102,7 +102,7 @@ async def test_a_flood_of_wrong_keys_from_one_address(gateway: GatewayProcess, t
         refused: dict[int, int] = {}
         for _ in range(100):
             for _, writer in flood:
-                writer.write(request_of(tenant, str(uuid4()), address="198.51.100.77"))
+                writer.write(request_of(tenant, str(uuid4()), address="89.160.20.112"))
             for reader, _ in flood:
                 status = await status_of(reader)
                 refused[status] = refused.get(status, 0) + 1
