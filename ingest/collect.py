@@ -30,6 +30,7 @@ from ingest.limits import MAX_USER_AGENT, read_body, too_large
 from ingest.protocols.protocol import Protocol, Request, SentEvent, Settled, Verdict
 from ingest.rules import BotDropped
 from ingest.sender import describe_sender
+from ingest.visitor import Visitor
 from schemas.address import truncate_ip
 from schemas.envelope import portions
 from schemas.event_id import canonical_event_id, new_event_id
@@ -42,6 +43,9 @@ log = logging.getLogger(__name__)
 
 _REQUEST_IDS = (b"request-id", b"x-request-id")
 """Headers that come back with the answer as they came."""
+
+_TRACK, _REPLAY = RawKind.TRACK, RawKind.REPLAY
+"""Members of an enumeration are slow to find, and this is done for every event."""
 
 RequestHeaders = Mapping[bytes, bytes]
 
@@ -166,6 +170,7 @@ class Bundle:
         self._key = headers.get(b"idempotency-key", b"").decode("latin-1")
         self._asked = 0
         same = {
+            "version": 1,
             "received_at": received_ms,
             "project_id": self._project.id,
             "hints": sender.hints,
@@ -174,6 +179,8 @@ class Bundle:
         }
         self._head = orjson.dumps(same)[:-1] + b","
         """What all lines begin with."""
+        self._visitors: dict[tuple[str, str, str, int, bool], Visitor] = {}
+        self._by_owner: dict[str, list[bytes]] = {}
         self.lines: dict[int, list[bytes]] = {}
         """Raw events by partition, in the order they were added."""
         self.counts: dict[RawKind, int] = {}
@@ -195,11 +202,11 @@ class Bundle:
         # Without an id of its own, the request's key names the event: its n-th.
         given_id = event.event_id or (self._key and f"{self._key}:{self._asked}")
         event_id = canonical_event_id(project_id, given_id) if given_id else new_event_id(self._received_ms)
-        visitors, begins = self._gateway.visitors, event_id if event.kind is RawKind.TRACK else ""
-        if event.device_id:
-            visitor = visitors.given(project_id, event.device_id, time_ms, begins)
-        else:
-            visitor = visitors.derived(project_id, ip, user_agent, time_ms, self._received_ms, begins)
+        begins = event_id if event.kind is _TRACK else ""
+        place = event.device_id, user_agent, ip, time_ms, not begins
+        visitor = self._visitors.get(place)
+        if visitor is None:
+            visitor = self._visitors[place] = self._visitor(event.device_id, ip, user_agent, time_ms, begins)
         if self._project.anonymize_ip:
             ip = truncate_ip(ip)  # nothing needs all of it any more, so it is not written down
         settled = Settled(event_id, visitor.device_id, visitor.session_id)
@@ -213,6 +220,12 @@ class Bundle:
         self._put(event, settled, line)
         self._put(event.also, other, other_line)
         return settled
+
+    def _visitor(self, device_id: str, ip: str, user_agent: str, time_ms: int, begins: str) -> Visitor:
+        visitors, project_id = self._gateway.visitors, self._project.id
+        if device_id:
+            return visitors.given(project_id, device_id, time_ms, begins)
+        return visitors.derived(project_id, ip, user_agent, time_ms, self._received_ms, begins)
 
     def asker(self) -> Settled:
         """Who sends the request, and the session it has now, if any.
@@ -231,8 +244,7 @@ class Bundle:
 
     def _line(self, event: SentEvent, settled: Settled, time_ms: int, ip: str, user_agent: str) -> bytes:
         own = {
-            "version": 1,
-            "kind": event.kind.value,
+            "kind": event.kind,
             "event_id": settled.event_id,
             "device_id": settled.device_id,
             "session_id": settled.session_id,
@@ -246,21 +258,21 @@ class Bundle:
             "payload": event.payload,
         }
         line = self._head + _dump(own)[1:]
-        limit = MAX_REPLAY_MESSAGE_BYTES if event.kind is RawKind.REPLAY else MAX_RAW_MESSAGE_BYTES
+        limit = MAX_REPLAY_MESSAGE_BYTES if event.kind is _REPLAY else MAX_RAW_MESSAGE_BYTES
         if len(line) > limit:
             raise too_large(limit)
         return line
 
     def _put(self, event: SentEvent, settled: Settled, line: bytes) -> None:
         # Without a device: an operation goes with its profile, an event anywhere, but always to the same place.
-        owner = settled.device_id or (event.kind is not RawKind.TRACK and event.profile_id) or settled.event_id
-        partition = partition_of(self._project.id, owner, self._gateway.producer.partitions)
-        lines = self.lines.get(partition)
+        kind = event.kind
+        owner = settled.device_id or (kind is not _TRACK and event.profile_id) or settled.event_id
+        lines = self._by_owner.get(owner)
         if lines is None:
-            self.lines[partition] = [line]
-        else:
-            lines.append(line)
-        self.counts[event.kind] = self.counts.get(event.kind, 0) + 1
+            partition = partition_of(self._project.id, owner, self._gateway.producer.partitions)
+            lines = self._by_owner[owner] = self.lines.setdefault(partition, [])
+        lines.append(line)
+        self.counts[kind] = self.counts.get(kind, 0) + 1
 
     async def durable(self) -> None:
         """Return when Kafka has all of them.

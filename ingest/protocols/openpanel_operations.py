@@ -29,6 +29,9 @@ _PERSON = (
     ("avatar", "avatar", MAX_AVATAR),
 )
 """Their name, our name, and how many characters it may have."""
+_TRACK = RawKind.TRACK
+_MEANT = frozenset({"__revenue", "__timestamp", "__ip", "__deviceId", "__identify"})
+"""Properties that say something to the gateway."""
 _MAX_CHUNK_INDEX = 65_535
 _MAX_CHUNK_EVENTS = 2**31 - 1
 _MAX_AMOUNT = 2**53
@@ -55,7 +58,7 @@ def parse_operation(body: Mapping[str, Any]) -> SentEvent:
 
 def claims_revenue(event: SentEvent) -> bool:
     """Whether an event says something of money, which only who has the secret may."""
-    if event.kind is not RawKind.TRACK:
+    if event.kind is not _TRACK:
         return False
     return event.payload["properties"].get("__revenue") is not None
 
@@ -73,8 +76,8 @@ def parse_track(payload: dict[str, Any]) -> SentEvent:
     groups = _ids(payload.get("groups"), "groups")
     profile_id = _profile_id(payload.get("profileId"))
     track = {"name": name, "properties": properties, "groups": groups}
-    if not properties:
-        return SentEvent(RawKind.TRACK, track, "", profile_id)
+    if _MEANT.isdisjoint(properties):
+        return SentEvent(_TRACK, track, "", profile_id)
     if "__revenue" in properties:
         _check_revenue(name, properties)
     timestamp = properties.pop("__timestamp", None)
@@ -89,7 +92,7 @@ def parse_track(payload: dict[str, Any]) -> SentEvent:
         profile_id = _lenient_profile_id(person) or profile_id
         if len(person) > 1 and profile_id:
             also = SentEvent(RawKind.IDENTIFY, _inline_person(person), "", profile_id)
-    return SentEvent(RawKind.TRACK, track, "", profile_id, device_id, ip, client_ms, also=also)
+    return SentEvent(_TRACK, track, "", profile_id, device_id, ip, client_ms, also=also)
 
 
 def parse_identify(payload: dict[str, Any]) -> SentEvent:
