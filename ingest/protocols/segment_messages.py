@@ -125,15 +125,17 @@ def _named(given: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _identify(message: Message) -> list[SentEvent]:
-    blank = message.blank
-    # A device that nobody has named yet has a profile of its own, under its own id.
-    profile_id = blank.profile_id or blank.device_id
-    if not profile_id:
+    person = message.blank
+    if not person.profile_id:
+        # A device that nobody has named yet has a record of its own, under its own id. It is not linked to that: what
+        # it did would be nobody's but its own when it is named.
+        person = person._replace(profile_id=person.device_id, device_id="", user_agent="")
+    if not person.profile_id:
         raise bad_request("missing_ids", "An identify needs a userId or an anonymousId.")
     # RudderStack's libraries put what is known of a person into the context.
     known = object_of(object_of(message.given.get("context")).get("traits"))
     traits = {**known, **object_of(message.given.get("traits"))}
-    return [blank._replace(kind=RawKind.IDENTIFY, payload=_person(traits), profile_id=profile_id)]
+    return [person._replace(kind=RawKind.IDENTIFY, payload=_person(traits))]
 
 
 def _person(traits: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,10 +29,12 @@ _SOURCE = {
 async def settings(request: StarletteRequest) -> Response:
     """What analytics.js reads with ``cdnURL`` set to this gateway: events go to the host it asked."""
     prefix = "/segment" if request.url.path.startswith("/segment/") else ""
+    # Behind a proxy the connection does not tell, but a page that came by https may send by nothing else.
+    said = [request.headers.get(name, "") for name in ("x-forwarded-proto", "origin", "referer")]
     integration = {
         "apiKey": request.path_params["write_key"],
         "apiHost": f"{request.url.netloc}{prefix}/v1",
-        "protocol": request.url.scheme,
+        "protocol": "https" if any(given.startswith("https") for given in said) else request.url.scheme,
         "unbundledIntegrations": [],
         "addBundledMetadata": True,
     }
