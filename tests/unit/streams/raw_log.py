@@ -110,7 +110,8 @@ def operate(
         "payload": payload,
         **more,
     }
-    event.setdefault("event_id", orjson.dumps([device, profile, time, kind, payload]).decode())
+    if "event_id" not in more:
+        event["event_id"] = orjson.dumps([device, profile, time, kind, payload]).decode()
     return event
 
 

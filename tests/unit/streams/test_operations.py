@@ -1,12 +1,25 @@
-"""Raw events that are no events of their own: what each kind makes of rows and operations."""
+"""Raw events that are no events of their own: what each kind makes of rows and operations.
 
+And whatever they say: each comes to a row or to a dead letter that says why.
+"""
+
+import json
 from typing import Any
 
+import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas import topics
 from schemas.event_time import clickhouse_time
+from schemas.group import Group
+from schemas.identity import Identity
 from schemas.partition import partition_of
+from schemas.profile import Profile
+from schemas.replay import ReplayChunk
+from streams.chunk import Chunk
+from streams.profiles import ProfilesProcessor
 from tests.unit.streams.raw_log import (
     EPOCHS,
     NOON,
@@ -14,6 +27,7 @@ from tests.unit.streams.raw_log import (
     PARTITIONS,
     PROJECT,
     SECOND,
+    Message,
     Partition,
     RawLog,
     identify,
@@ -139,3 +153,76 @@ def test_a_piece_of_a_recording_is_a_row() -> None:
 def test_a_recorders_clock_may_say_anything() -> None:
     (row,) = made(operate("replay", {**CHUNK, "started_at": -(2**53), "ended_at": 2**53})).rows(topics.REPLAY)
     assert (row["started_at"], row["ended_at"]) == ("1970-01-01 00:00:00.000", "2099-12-31 23:59:59.999")
+
+
+NAMES = st.sampled_from(["a", "a.b", "a.b.c", "b", " . ", "\x00", "properties.a", "é", "x" * 300]) | st.text(max_size=9)
+NUMBERS = st.integers(-(2**70), 2**70) | st.floats() | st.sampled_from([0, 1, 2**63 - 1, -(2**63), "7", "1.5", "x"])
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=5,
+)
+OBJECTS = st.dictionaries(NAMES, VALUES, max_size=4)
+LISTS = st.lists(NAMES, max_size=4)
+
+
+def odd(good: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    """Payloads of good fields, some of which are missing or something else."""
+    return st.fixed_dictionaries({}, optional={name: field | field | field | VALUES for name, field in good.items()})
+
+
+MOMENTS = st.integers(-(2**54), 2**54)
+KINDS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "identify": odd({"first_name": NAMES, "properties": OBJECTS, "set_once": OBJECTS, "unset": LISTS}),
+    "increment": st.builds(lambda name, value: {"property": name, "value": value}, NAMES, NUMBERS | VALUES),
+    "decrement": st.builds(lambda name, value: {"property": name, "value": value}, NAMES, NUMBERS),
+    "alias": odd({"alias": NAMES}),
+    "group": odd({"id": NAMES, "type": NAMES, "name": NAMES, "properties": OBJECTS}),
+    "assign_group": odd({"group_ids": LISTS}),
+    "replay": st.builds(
+        lambda index, start, end, text: {**CHUNK, "chunk_index": index, "started_at": start, "ended_at": end, **text},
+        st.integers(-1, 70_000),
+        MOMENTS,
+        MOMENTS,
+        odd({"payload": st.text(), "session_id": NAMES}),
+    ),
+}
+ODD_EVENTS = st.sampled_from(list(KINDS)).flatmap(
+    lambda kind: st.tuples(KINDS[kind], NAMES, st.sampled_from(["device-1", ""]), st.uuids()).map(
+        lambda said: operate(kind, said[0], said[1], device=said[2], event_id=str(said[3]))
+    )
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(ODD_EVENTS, min_size=1, max_size=8))
+def test_whatever_is_said_comes_to_a_row_or_a_dead_letter(events: list[dict[str, Any]]) -> None:
+    # As Python's own writer does it: NaN, numbers beyond 64 bits and halves of characters included.
+    devices = process(RawLog().send(STAMP, *[json.dumps(event).encode() for event in events]))
+    (account,) = devices.rows(topics.LEDGER)
+    assert account["lines"] == len(events) == account["operations"] + account["dead"]
+    assert account["dead"] == len(devices.dead())
+    lines = [orjson.dumps(operation) for operation in devices.rows(topics.PROFILE_OPS)]
+    people = Partition(lambda: ProfilesProcessor(PARTITION, EPOCHS))
+    for offset, line in enumerate(lines):
+        people.take([Chunk(topics.PROFILE_OPS, PARTITION, offset, [Message(offset, STAMP, line)], offset + 1)])
+    reasons = {letter["weir-reason"] for letter in devices.dead() + people.dead()}
+    assert reasons <= {
+        "not_a_raw_event",
+        "bad_payload",
+        "profile_id_missing",
+        "session_id_missing",
+        "not_a_number",
+        "number_too_large",
+    }
+    for topic, model in (
+        (topics.IDENTITIES, Identity),
+        (topics.REPLAY, ReplayChunk),
+        (topics.PROFILES, Profile),
+        (topics.GROUPS, Group),
+    ):
+        for row in (people if topic in (topics.PROFILES, topics.GROUPS) else devices).rows(topic):
+            model.model_validate(row)
+    newest = {(row.get("profile_id"), row.get("group_id")): row["version"] for row in people.rows(topics.PROFILES)}
+    newest |= {(None, row["group_id"]): row["version"] for row in people.rows(topics.GROUPS)}
+    assert sum(newest.values()) + len(people.dead()) == len(lines)
