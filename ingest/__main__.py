@@ -1,11 +1,12 @@
 """``python -m ingest``: the gateway, with its settings from the environment."""
 
-import logging
 import sys
 
 from ingest.server import serve
 from ingest.settings import GatewaySettings
+from schemas.log_lines import log_to_stderr
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    sys.exit(serve(GatewaySettings()))
+    settings = GatewaySettings()
+    log_to_stderr(settings.log_format)
+    sys.exit(serve(settings))

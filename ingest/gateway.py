@@ -77,6 +77,8 @@ class Gateway:
         """Whether all was read that has to be known before the first event; stays true when Kafka goes away."""
         if not self._ready:
             self._ready = not self.missing()
+            if self._ready:
+                log.info("all is read that has to be known: events are taken")
         return self._ready
 
     def missing(self) -> list[str]:
@@ -111,6 +113,7 @@ class Gateway:
 
     async def stop(self) -> None:
         """Settle what was taken, then let go of everything."""
+        log.info("stopping: what was taken is settled, and nothing more is taken")
         seconds = self.settings.gateway_drain_seconds
         if not await self.envelopes.drain(seconds):
             self._delivery.give_up()

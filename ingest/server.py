@@ -65,7 +65,9 @@ async def _serve_one(settings: GatewaySettings) -> None:
         loop.add_signal_handler(number, server.stop)
     if settings.gateway_child:
         loop.add_reader(sys.stdin.fileno(), _stop_at_end, loop, server)
+    log.info("listening on %s port %d", settings.gateway_host, settings.gateway_port)
     await server.serve()
+    log.info("stopped")
 
 
 def _address_is_free(host: str, port: int) -> bool:

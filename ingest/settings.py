@@ -8,6 +8,7 @@ from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ingest.client_ip import FROM_PROXY
+from schemas.log_lines import LogFormat
 
 PRIVATE_NETWORKS = (
     "127.0.0.0/8",
@@ -68,6 +69,7 @@ class GatewaySettings(BaseSettings):
     gateway_drain_seconds: float = Field(
         5.0, ge=0, description="How long a stopping gateway waits for what it has taken to reach Kafka or the spool."
     )
+    log_format: LogFormat = Field("text", description="Log lines: text, or json for programs.")
     otlp_endpoint: str = Field(
         "",
         validation_alias=AliasChoices("WEIR_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),

@@ -6,6 +6,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schemas.log_lines import LogFormat
+
 LOOPBACK = "127.0.0.1"
 
 
@@ -90,6 +92,14 @@ class Settings(BaseSettings):
     def geo(self) -> Path:
         """Where the city database is, or will be: a file, or a folder of .mmdb files."""
         return (self.geo_database or self.home / "geo").resolve()
+
+
+class LogSettings(BaseSettings):
+    """What every service of ours reads before anything else."""
+
+    model_config = SettingsConfigDict(env_prefix="WEIR_", frozen=True, extra="ignore")
+
+    log_format: LogFormat = Field("text", description="Log lines of the services: text, or json for programs.")
 
 
 def load() -> Settings:

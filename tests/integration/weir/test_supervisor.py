@@ -59,6 +59,11 @@ def test_up_twice_kill_each_and_down(own_stack: Stack) -> None:
     assert status["demo"]["read"]["client_secret"].startswith("sec_")
     assert (own_stack.home / "demo.json").stat().st_mode & 0o077 == 0
 
+    # A log says that its service lives before there is anything to complain of.
+    gateway_log = (own_stack.home / "logs" / "gateway.log").read_text()
+    assert "listening on 127.0.0.1 port" in gateway_log
+    assert "events are taken" in gateway_log
+
     # Starting it again says so, shows the same, and changes nothing.
     again = own_stack.weir("up", "--detach").stdout
     assert "already up" in again
