@@ -54,7 +54,7 @@ class RawProducer:
             "topic.metadata.refresh.interval.ms": 30_000,
             "log_level": 2,
         }
-        self._producer = Producer(self._config)
+        self._producer = self._new_producer()
         self._under_way: dict[int, Report] = {}
         self._deadlines: deque[tuple[int, float]] = deque()
         self._sent = 0
@@ -112,7 +112,7 @@ class RawProducer:
             self.give_up("closed")
 
     def _poll(self) -> None:
-        self._producer.poll(0)
+        self._collect(self._producer)
         deadlines = self._deadlines
         while deadlines and deadlines[0][0] not in self._under_way:
             deadlines.popleft()
@@ -131,6 +131,22 @@ class RawProducer:
         elif token in self._under_way:
             self._fail(str(error))
 
+    def _new_producer(self) -> Producer:
+        # A fatal error reaches us anyway; said by the library too, at every purge, it would only alarm.
+        silent = logging.Logger("librdkafka")
+        silent.disabled = True
+        return Producer(self._config, logger=silent)
+
+    def _collect(self, producer: Producer) -> None:
+        """Take the reports that are there. A fatal error comes as an exception, in the middle of them."""
+        while True:
+            try:
+                producer.poll(0)
+            except KafkaException as error:
+                self._fail(str(error))
+            else:
+                return
+
     def _fail(self, why: str) -> None:
         if not self._failure:
             self._failure = why
@@ -142,9 +158,9 @@ class RawProducer:
             return
         old = self._producer
         old.purge()
-        old.poll(0)
+        self._collect(old)
         log.warning("%d envelopes were not acknowledged: %s", len(self._under_way), self._failure)
-        self._producer = Producer(self._config)
+        self._producer = self._new_producer()
         self._failure = ""
         # Taking a producer down waits for its threads.
         last = [old]

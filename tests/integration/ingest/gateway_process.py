@@ -21,6 +21,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from schemas.control import AnyRecord, ClientRecord, ClientType, ProjectRecord, SaltRecord, control_key
 from schemas.envelope import split_lines
 from schemas.topics import CONTROL, RAW, SESSIONS
+from streams.sequences import SequenceBatch, Sequences
 from tests.broker import Broker
 from weir.local.ports import free_ports
 
@@ -130,6 +131,16 @@ class Topics:
         finally:
             consumer.close()
         return found
+
+    def taken_events(self, project_id: str) -> list[dict[str, Any]]:
+        """Raw events of one project as workers take them: without envelopes that a gateway sent again (rule 2)."""
+        numbers: dict[int, SequenceBatch] = {}
+        taken = []
+        for partition, headers, lines in self.raw_messages():
+            batch = numbers.setdefault(partition, Sequences({}).batch())
+            if not batch.is_repeated([(name, value.encode()) for name, value in headers.items()], 0):
+                taken += [line for line in lines if line["project_id"] == project_id]
+        return taken
 
     def raw_events(self, project_id: str) -> list[dict[str, Any]]:
         """Raw events of one project, in the order of their partitions."""

@@ -41,8 +41,8 @@ def tenant(topics: Topics) -> Tenant:
 
 
 def names(topics: Topics, tenant: Tenant) -> Counter[str]:
-    """How often each event name is on the raw topic."""
-    return Counter(event["payload"]["name"] for event in topics.raw_events(tenant.project_id))
+    """How often workers take an event of each name."""
+    return Counter(event["payload"]["name"] for event in topics.taken_events(tenant.project_id))
 
 
 def send(gateway: GatewayProcess, tenant: Tenant, name: str) -> int:
