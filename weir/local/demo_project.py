@@ -15,8 +15,8 @@ from weir.local.home import make_home
 
 ORGANIZATION = "demo"
 PROJECT = "demo"
-ORIGINS = ("*",)
-"""Any page may send to the demo project without a secret."""
+ORIGINS = ("*", "https://demo.example")
+"""Any page may send to the demo project without a secret. The second is its domain for those that know it by one."""
 
 
 class Credentials(BaseModel):

@@ -2,7 +2,6 @@
 
 import base64
 import gzip
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -372,22 +371,21 @@ def test_questions_have_quiet_answers(path: str) -> None:
 
 
 @pytest.fixture
-def page() -> Callable[[str], Any]:
-    app = Starlette(routes=[*config_routes()], exception_handlers={Refusal: answer_refusal})
-    return TestClient(app).get
+def page() -> TestClient:
+    return TestClient(Starlette(routes=[*config_routes()], exception_handlers={Refusal: answer_refusal}))
 
 
-def test_a_page_loads_a_quiet_configuration(page: Callable[[str], Any]) -> None:
+def test_a_page_loads_a_quiet_configuration(page: TestClient) -> None:
     for prefix in ("", "/posthog"):
-        told = page(f"{prefix}/array/{KEY}/config")
+        told = page.get(f"{prefix}/array/{KEY}/config")
         assert told.json()["token"] == KEY
         assert told.json()["sessionRecording"] is False
         assert told.headers["access-control-allow-origin"] == "*"
-        script = page(f"{prefix}/array/{KEY}/config.js")
+        script = page.get(f"{prefix}/array/{KEY}/config.js")
         assert script.headers["content-type"].startswith("text/javascript")
         assert f'c["{KEY}"]={{config:{{' in script.text
 
 
 @pytest.mark.parametrize("token", ["a%22%5D%3Balert(1)%2F%2F", "x" * 65, "a.b"])
-def test_nothing_but_a_key_gets_into_the_script(page: Callable[[str], Any], token: str) -> None:
-    assert page(f"/array/{token}/config.js").status_code == 404
+def test_nothing_but_a_key_gets_into_the_script(page: TestClient, token: str) -> None:
+    assert page.get(f"/array/{token}/config.js").status_code == 404
