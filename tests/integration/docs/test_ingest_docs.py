@@ -16,6 +16,7 @@ from weir.local.page import TRACKER, build
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 PAGES = sorted((REPOSITORY / "docs" / "ingest").glob("*.md"))
+OVERVIEW = sorted((REPOSITORY / "docs").glob("ingest.md"))
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ANSWERS = ("text", "json")
 
@@ -66,7 +67,7 @@ def test_dots_stand_for_anything(shown: str, given: str, expected: bool) -> None
     assert matches(shown, given) == expected
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", OVERVIEW + PAGES, ids=lambda page: page.stem)
 def test_examples_of_a_page(page: Path, stack: Stack, tmp_path: Path) -> None:
     build(tmp_path / "page.log", (TRACKER,))
     demo = stack.demo
@@ -93,7 +94,7 @@ def test_examples_of_a_page(page: Path, stack: Stack, tmp_path: Path) -> None:
 
 
 def test_every_route_is_named() -> None:
-    """Whatever takes events has its place in a page."""
+    """Whatever takes events has its place in the page of its protocol."""
     pages = "\n".join(page.read_text() for page in PAGES).replace("$WEIR", "")
     routes = {_without_prefix(path) for path in COLLECTING}
     assert [route for route in sorted(routes) if not re.search(rf"(?<!\w){re.escape(route)}(?![\w/])", pages)] == []
