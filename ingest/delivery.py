@@ -21,10 +21,9 @@ import asyncio
 import logging
 import time
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ingest.envelopes import Report
-from ingest.raw_producer import RawProducer
 from ingest.spool.backlog import Backlog
 from ingest.spool.records import Spooled
 from ingest.spool.spool import Spool
@@ -34,7 +33,16 @@ log = logging.getLogger(__name__)
 
 _WINDOW = 200
 """So many envelopes of a partition are sent at once from the spool."""
-_RETRY_SECONDS = 0.2
+
+
+class Producer(Protocol):
+    """What is needed of `raw_producer.RawProducer`."""
+
+    def send(
+        self, partition: int, value: bytes, headers: Headers, report: Report, *, patient: bool = False
+    ) -> None: ...
+    def give_up(self, why: str) -> None: ...
+    def close(self) -> None: ...
 
 
 class _Closed(NamedTuple):
@@ -81,10 +89,11 @@ class _Queue:
 class Delivery:
     """Takes closed envelopes (`envelopes.Sender`) and reports each as durable, in Kafka or on disk, or as refused."""
 
-    def __init__(self, producer: RawProducer, spool: Spool) -> None:
+    def __init__(self, producer: Producer, spool: Spool, *, retry_seconds: float = 0.2) -> None:
         self._loop = asyncio.get_running_loop()
         self._producer = producer
         self._spool = spool
+        self._retry_seconds = retry_seconds
         self._queues: dict[int, _Queue] = {}
         self._drains: set[asyncio.Task[None]] = set()
         self._away = False
@@ -182,7 +191,7 @@ class Delivery:
                     alive = False
                 if not alive:
                     self._spool_held(queue)
-                    await asyncio.sleep(_RETRY_SECONDS)
+                    await asyncio.sleep(self._retry_seconds)
         finally:
             self._spool_held(queue)
         self._end_drain(queue)

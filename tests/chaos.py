@@ -1,8 +1,12 @@
 """Faults for a running stack, and the check that nothing was lost or doubled by them."""
 
+import os
 import signal
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
@@ -56,6 +60,57 @@ def freeze_worker(stack: Stack, seconds: float = 12, say: Callable[[str], None] 
     stack.signal("worker", signal.SIGCONT)
     stack.wait_back("worker", pid, 60)
     say(f"  worker: stood still for {seconds:.0f} s, was replaced")
+
+
+def gateway_processes(stack: Stack) -> list[int]:
+    """The processes of a gateway that has several."""
+    pid = stack.pid("gateway")
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def kafka_away(stack: Stack, seconds: float, say: Callable[[str], None] = print) -> None:
+    """SIGSTOP the broker for so long, and kill -9 five processes of the gateway: two while they write to the spool,
+    three while they drain it. Returns when nothing is left in it. One that was killed serves again when Kafka is back.
+    """
+    stack.signal("broker", signal.SIGSTOP)
+    say(f"  broker: stands still for {seconds:.0f} s")
+    victims = gateway_processes(stack)[:2]
+    for victim in victims:
+        time.sleep(seconds / 3)
+        os.kill(victim, signal.SIGKILL)
+        say(f"  gateway: a process was killed with {_spool_bytes(stack) >> 20} MiB in the spool")
+    time.sleep(seconds / 3)
+    say(f"  broker: goes on, {_spool_bytes(stack) >> 20} MiB are in the spool")
+    stack.signal("broker", signal.SIGCONT)
+    for _ in range(3):
+        time.sleep(1.5)
+        os.kill(gateway_processes(stack)[0], signal.SIGKILL)
+        say(f"  gateway: a process was killed with {_spool_bytes(stack) >> 20} MiB in the spool")
+    stack.wait_for(lambda: not any((stack.home / "spool").glob("*/*.segment")), "the spool is drained", 300)
+    stack.wait_ready(120)
+
+
+def _spool_bytes(stack: Stack) -> int:
+    total = 0
+    for path in (stack.home / "spool").glob("*/*.segment"):
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:  # drained meanwhile
+            continue
+    return total
+
+
+@contextmanager
+def small_disk(place: Path, size: str) -> Iterator[bool]:
+    """A file system of that size mounted at ``place``, if that is allowed here; whether it was."""
+    place.mkdir(parents=True, exist_ok=True)
+    options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    mounted = subprocess.run(["mount", *options], capture_output=True, check=False).returncode == 0
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", str(place)], check=True)
 
 
 def traffic_for(stack: Stack, rate: float) -> Traffic:
