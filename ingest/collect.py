@@ -1,14 +1,8 @@
 """The way of a request: read, parsed, admitted, its events settled, made durable, and only then answered."""
 
-import asyncio
 import logging
 import time
-from collections.abc import Mapping
-from typing import Any
 
-import orjson
-
-from ingest.access import Admission
 from ingest.answers import (
     Answer,
     Headers,
@@ -16,7 +10,6 @@ from ingest.answers import (
     Refusal,
     Scope,
     Send,
-    bad_request,
     refusal_headers,
     send_answer,
     send_preflight,
@@ -24,32 +17,18 @@ from ingest.answers import (
     unforeseen,
 )
 from ingest.body_encoding import decompress
-from ingest.client_ip import FORWARDED, given_address
+from ingest.bundle import Bundle, RequestHeaders
+from ingest.client_ip import FORWARDED
 from ingest.gateway import Gateway
-from ingest.limits import MAX_USER_AGENT, read_body, too_large
-from ingest.protocols.protocol import Protocol, Request, SentEvent, Settled, Verdict
+from ingest.limits import read_body
+from ingest.protocols.protocol import Protocol, Request, SentEvent, Verdict
 from ingest.rules import BotDropped
-from ingest.sender import describe_sender
-from ingest.visitor import Visitor
-from schemas.address import truncate_ip
-from schemas.envelope import portions
-from schemas.event_id import canonical_event_id, new_event_id
-from schemas.event_time import settle_event_time, time_refusal
-from schemas.partition import partition_of
 from schemas.raw_event import RawKind
-from schemas.topics import MAX_RAW_MESSAGE_BYTES, MAX_REPLAY_MESSAGE_BYTES
 
 log = logging.getLogger(__name__)
 
 _REQUEST_IDS = (b"request-id", b"x-request-id")
 """Headers that come back with the answer as they came."""
-
-_TRACK, _REPLAY = RawKind.TRACK, RawKind.REPLAY
-"""Members of an enumeration are slow to find, and this is done for every event."""
-
-RequestHeaders = Mapping[bytes, bytes]
-
-_TIME_MESSAGES = {"event_too_old": "The event is older than the project keeps events."}
 
 
 class Collect:
@@ -133,7 +112,7 @@ class Collect:
             self._accepted[kind].inc(count)
         return protocol.accepted(request, verdicts)
 
-    def _verdict(self, bundle: "Bundle", event: SentEvent | Refusal) -> Verdict:
+    def _verdict(self, bundle: Bundle, event: SentEvent | Refusal) -> Verdict:
         if not self._protocol.partial:
             if isinstance(event, Refusal):
                 raise event
@@ -149,155 +128,9 @@ class Collect:
             return refusal
 
 
-class Bundle:
-    """The events of one request on their way to Kafka: what each means is settled when it is added."""
-
-    def __init__(
-        self,
-        gateway: Gateway,
-        protocol: str,
-        headers: RequestHeaders,
-        ip: str,
-        admission: Admission,
-        received_ms: int,
-    ) -> None:
-        self._gateway = gateway
-        self._project = admission.project
-        self._admission = admission
-        self._received_ms = received_ms
-        self._ip = ip
-        self._sender = sender = describe_sender(headers)
-        self._key = headers.get(b"idempotency-key", b"").decode("latin-1")
-        self._asked = 0
-        same = {
-            "version": 1,
-            "received_at": received_ms,
-            "project_id": self._project.id,
-            "hints": sender.hints,
-            "protocol": protocol,
-            "client_id": admission.client_id,
-        }
-        self._head = orjson.dumps(same)[:-1] + b","
-        """What all lines begin with."""
-        self._visitors: dict[tuple[str, str, str, int, bool], Visitor] = {}
-        self._by_owner: dict[str, list[bytes]] = {}
-        self.lines: dict[int, list[bytes]] = {}
-        """Raw events by partition, in the order they were added."""
-        self.counts: dict[RawKind, int] = {}
-        """How many of each kind were added."""
-
-    def add(self, event: SentEvent) -> Settled:
-        """Settle time, device, session and partition of an event.
-
-        :raises Refusal: 400 for an event that can't be stored, 401 for one that is filtered, 413 for one that is too
-            large, 503 without a salt; `BotDropped`.
-        """
-        self._asked += 1
-        project_id, time_ms = self._project.id, self._received_ms
-        if event.client_ms is not None:
-            time_ms = self._time(event)
-        ip = (event.ip and given_address(event.ip)) or self._ip
-        user_agent = self._sender.user_agent if event.user_agent is None else event.user_agent[:MAX_USER_AGENT]
-        self._gateway.rules.screen(self._admission, event.profile_id, ip, user_agent)
-        # Without an id of its own, the request's key names the event: its n-th.
-        given_id = event.event_id or (self._key and f"{self._key}:{self._asked}")
-        event_id = canonical_event_id(project_id, given_id) if given_id else new_event_id(self._received_ms)
-        begins = event_id if event.kind is _TRACK else ""
-        place = event.device_id, user_agent, ip, time_ms, not begins
-        visitor = self._visitors.get(place)
-        if visitor is None:
-            visitor = self._visitors[place] = self._visitor(event.device_id, ip, user_agent, time_ms, begins)
-        if self._project.anonymize_ip:
-            ip = truncate_ip(ip)  # nothing needs all of it any more, so it is not written down
-        settled = Settled(event_id, visitor.device_id, visitor.session_id)
-        line = self._line(event, settled, time_ms, ip, user_agent)
-        if event.also is None:
-            self._put(event, settled, line)
-            return settled
-        other_id = canonical_event_id(project_id, f"{given_id}:also") if given_id else new_event_id(self._received_ms)
-        other = Settled(other_id, visitor.device_id, visitor.session_id)
-        other_line = self._line(event.also, other, time_ms, ip, user_agent)
-        self._put(event, settled, line)
-        self._put(event.also, other, other_line)
-        return settled
-
-    def _visitor(self, device_id: str, ip: str, user_agent: str, time_ms: int, begins: str) -> Visitor:
-        visitors, project_id = self._gateway.visitors, self._project.id
-        if device_id:
-            return visitors.given(project_id, device_id, time_ms, begins)
-        return visitors.derived(project_id, ip, user_agent, time_ms, self._received_ms, begins)
-
-    def asker(self) -> Settled:
-        """Who sends the request, and the session it has now, if any.
-
-        :raises Refusal: 503 without a salt.
-        """
-        visitor = self._gateway.visitors.live(self._project.id, self._ip, self._sender.user_agent, self._received_ms)
-        return Settled("", visitor.device_id, visitor.session_id)
-
-    def _time(self, event: SentEvent) -> int:
-        time_ms = settle_event_time(self._received_ms, event.client_ms, event.sent_ms)
-        refusal = time_refusal(time_ms, self._received_ms, self._project.max_age_ms)
-        if refusal is not None:
-            raise bad_request(refusal, _TIME_MESSAGES.get(refusal, "The event's time cannot be stored."))
-        return time_ms
-
-    def _line(self, event: SentEvent, settled: Settled, time_ms: int, ip: str, user_agent: str) -> bytes:
-        own = {
-            "kind": event.kind,
-            "event_id": settled.event_id,
-            "device_id": settled.device_id,
-            "session_id": settled.session_id,
-            "profile_id": event.profile_id,
-            "time": time_ms,
-            "sent_at": event.sent_ms,
-            "ip": ip,
-            "user_agent": user_agent,
-            "sdk_name": event.sdk_name or self._sender.sdk_name,
-            "sdk_version": event.sdk_version or self._sender.sdk_version,
-            "payload": event.payload,
-        }
-        line = self._head + _dump(own)[1:]
-        limit = MAX_REPLAY_MESSAGE_BYTES if event.kind is _REPLAY else MAX_RAW_MESSAGE_BYTES
-        if len(line) > limit:
-            raise too_large(limit)
-        return line
-
-    def _put(self, event: SentEvent, settled: Settled, line: bytes) -> None:
-        # Without a device: an operation goes with its profile, an event anywhere, but always to the same place.
-        kind = event.kind
-        owner = settled.device_id or (kind is not _TRACK and event.profile_id) or settled.event_id
-        lines = self._by_owner.get(owner)
-        if lines is None:
-            partition = partition_of(self._project.id, owner, self._gateway.producer.partitions)
-            lines = self._by_owner[owner] = self.lines.setdefault(partition, [])
-        lines.append(line)
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-
-    async def durable(self) -> None:
-        """Return when Kafka has all of them.
-
-        :raises Refusal: 503, when that is not known to be so.
-        """
-        add = self._gateway.envelopes.add
-        futures = [add(partition, portion) for partition, lines in self.lines.items() for portion in portions(lines)]
-        if len(futures) == 1:
-            await futures[0]
-        else:
-            await asyncio.gather(*futures)
-
-
 def header_map(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Headers by lower-case name; of repeated ones the last counts, except that forwarders' lines are joined."""
     found = dict(headers)
     if len(found) != len(headers) and FORWARDED in found:
         found[FORWARDED] = b",".join(value for name, value in headers if name == FORWARDED)
     return found
-
-
-def _dump(raw: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(raw)
-    except TypeError as error:
-        # What came from JSON fails to be JSON again for one reason only.
-        raise bad_request("too_deep", "The properties are nested too deeply.") from error

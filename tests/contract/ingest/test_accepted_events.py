@@ -8,7 +8,7 @@ import pytest
 
 from ingest.access import Admission, Project
 from ingest.answers import Refusal
-from ingest.collect import Bundle
+from ingest.bundle import Bundle
 from ingest.gateway import Gateway
 from ingest.protocols.openpanel import TRACK
 from ingest.protocols.protocol import SentEvent

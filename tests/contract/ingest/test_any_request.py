@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from ingest.access import Admission, Project
 from ingest.answers import Answer, Refusal
 from ingest.app import COLLECTING
-from ingest.collect import Bundle
+from ingest.bundle import Bundle
 from ingest.gateway import Gateway
 from ingest.protocols.openpanel_routes import ROUTES as OPENPANEL
 from ingest.protocols.protocol import Protocol, Request, SentEvent, Settled, Verdict

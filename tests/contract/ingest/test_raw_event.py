@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from ingest.access import Admission, Project
 from ingest.answers import Refusal
-from ingest.collect import Bundle
+from ingest.bundle import Bundle
 from ingest.gateway import Gateway
 from ingest.protocols.openpanel import TRACK as OPENPANEL
 from ingest.protocols.protocol import SentEvent

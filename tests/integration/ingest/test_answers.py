@@ -36,15 +36,16 @@ class Rows:
         self.found: list[dict[str, Any]] = []
 
     def wait(self, what: str, enough: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
-        poll_until(what, lambda: self._read() or enough(self.found), 60)
+        poll_until(what, lambda: enough(self._read()), 60)
         return self.found
 
-    def _read(self) -> None:
+    def _read(self) -> list[dict[str, Any]]:
         for message in self._consumer.consume(1_000, 0.1):
             for line in split_lines(message.value() or b""):
                 row = orjson.loads(line)
                 if row["name"] == self._name:
                     self.found.append(row)
+        return self.found
 
     def close(self) -> None:
         self._consumer.close()

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from ingest.access import Admission, Project
-from ingest.collect import Bundle
+from ingest.bundle import Bundle
 from ingest.gateway import Gateway
 from ingest.protocols.protocol import SentEvent
 from ingest.settings import GatewaySettings

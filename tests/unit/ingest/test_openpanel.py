@@ -50,6 +50,23 @@ def replay(**changes: Any) -> dict[str, Any]:
     return {"type": "replay", "payload": {**chunk, **changes}}
 
 
+BAD_CHUNKS: tuple[dict[str, Any], ...] = (
+    {"payload": []},
+    {"payload": "x" * (2 * 1024 * 1024 + 1)},
+    {"chunk_index": -1},
+    {"chunk_index": 65_536},
+    {"chunk_index": True},
+    {"chunk_index": 1.5},
+    {"events_count": 0},
+    {"events_count": 2**31},
+    {"is_full_snapshot": 1},
+    {"started_at": 0},
+    {"ended_at": "now"},
+    {"sessionId": "x" * 65},
+    {"sessionId": 5},
+)
+
+
 def only_event(body: dict[str, Any]) -> SentEvent:
     (event,) = events_of(TRACK, orjson.dumps(body))
     return event
@@ -203,24 +220,7 @@ def test_a_whole_amount_may_be_written_with_a_point() -> None:
         ({"type": "assign_group", "payload": {"groupIds": [""]}}, "invalid_groups"),
         ({"type": "assign_group", "payload": {"groupIds": ["a"] * 101}}, "too_many_groups"),
         ({"type": "replay", "payload": {}}, "invalid_replay"),
-        *(
-            (replay(**changes), "invalid_replay")
-            for changes in (
-                {"payload": []},
-                {"payload": "x" * (2 * 1024 * 1024 + 1)},
-                {"chunk_index": -1},
-                {"chunk_index": 65_536},
-                {"chunk_index": True},
-                {"chunk_index": 1.5},
-                {"events_count": 0},
-                {"events_count": 2**31},
-                {"is_full_snapshot": 1},
-                {"started_at": 0},
-                {"ended_at": "now"},
-                {"sessionId": "x" * 65},
-                {"sessionId": 5},
-            )
-        ),
+        *((replay(**changes), "invalid_replay") for changes in BAD_CHUNKS),
         ({"type": "track"}, "missing_payload"),
         ({"type": "track", "payload": []}, "missing_payload"),
         ({"type": "track", "payload": {}}, "missing_name"),

@@ -10,7 +10,7 @@ from ingest.protocols.batch import BATCH, MAX_EVENTS
 from ingest.protocols.openpanel_questions import DEVICE_ID
 from ingest.protocols.openpanel_routes import ROUTES
 from ingest.protocols.pixel import PIXEL
-from ingest.protocols.protocol import SentEvent, Settled
+from ingest.protocols.protocol import SentEvent, Settled, Verdict
 from schemas.raw_event import RawKind
 from tests.unit.ingest.requests import NOW, events_of, request, submission
 
@@ -142,7 +142,7 @@ def test_each_event_of_a_batch_has_its_verdict() -> None:
     assert [event.reason if isinstance(event, Refusal) else "" for event in events] == [
         *("", "missing_name", "not_an_object", "invalid_id", "invalid_time")
     ]
-    verdicts = [SETTLED, *(event for event in events if isinstance(event, Refusal))]
+    verdicts: list[Verdict] = [SETTLED, *(event for event in events if isinstance(event, Refusal))]
     answer = orjson.loads(BATCH.accepted(request(body), verdicts).body)
     assert (answer["accepted"], answer["refused"], len(answer["results"])) == (1, 4, 5)
     assert answer["results"][0] == {"status": 200, "eventId": "e", "deviceId": "d", "sessionId": "s"}
