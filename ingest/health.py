@@ -45,10 +45,9 @@ class Health:
 
     async def openpanel_ready(self, request: Request) -> Response:
         """OpenPanel's ``/healthz/ready``: as `ready`."""
-        answer = await self.ready(request)
-        if answer.status_code == 200:
-            return answer
-        return JSONResponse({"ready": False, "reason": "not ready"}, answer.status_code)
+        if (status := (await self.ready(request)).status_code) == 200:
+            return JSONResponse({"ready": True})
+        return JSONResponse({"ready": False, "reason": "not ready"}, status)
 
     async def openpanel_check(self, _: Request) -> Response:
         """OpenPanel's ``/healthcheck``, of what the gateway itself depends on."""
