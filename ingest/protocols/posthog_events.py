@@ -1,5 +1,6 @@
 """What one event of PostHog's means: whose it is, and what it asks for."""
 
+import re
 from typing import Any, NamedTuple
 
 from ingest.answers import Refusal, bad_request
@@ -36,6 +37,11 @@ _TAKEN = frozenset(
     | {"$lib", "$lib_version", "$current_url", "$referrer", "$browser_language", "$screen_width", "$screen_height"}
 )
 """Properties that have a place of their own in an event."""
+_OF_THE_LIBRARY = re.compile(
+    r"\$(?:sdk_debug_\w+|lib_\w+|\w+_server_side|sdk_dist_channel|config_defaults|configured_session_timeout_ms"
+    r"|initialization_time|recording_status|time|insert_id)"
+)
+"""What posthog-js says of itself, with every event."""
 _PERSON = (
     ("first_name", ("first_name", "firstName", "firstname"), MAX_TRAIT),
     ("last_name", ("last_name", "lastName", "lastname"), MAX_TRAIT),
@@ -111,7 +117,7 @@ def _frame(given: Object, properties: Object, who: _Who, received_ms: int, sent_
         sent_ms = None if properties.get("$ignore_sent_at") is True else sent_ms
     elif isinstance(offset, int | float) and not isinstance(offset, bool) and 0 <= offset <= _MAX_OFFSET:
         client_ms, sent_ms = received_ms - int(offset), None
-    event_id = given.get("uuid")
+    event_id = given.get("uuid") or properties.get("$insert_id")
     ip = text_of(properties.get("$ip"))
     if not ip and properties.get("$geoip_disable") is True:
         ip = _NOWHERE  # it comes from a server, and where that stands says nothing of the person
@@ -132,7 +138,12 @@ def _frame(given: Object, properties: Object, who: _Who, received_ms: int, sent_
 
 
 def _track(name: str, given: Object, properties: Object, who: _Who, frame: SentEvent) -> SentEvent:
-    own = {key: value for key, value in own_properties(properties).items() if key not in _TAKEN}
+    own = {
+        key: value
+        for key, value in own_properties(properties).items()
+        # It also names dozens of advertisers' keys that a page might have been reached with, as null.
+        if value is not None and key not in _TAKEN and not (key[:1] == "$" and _OF_THE_LIBRARY.fullmatch(key))
+    }
     where = properties.get("$screen_name") if name == "$screen" else properties.get("$current_url")
     referrer = properties.get("$referrer")
     width, height = properties.get("$screen_width"), properties.get("$screen_height")
@@ -204,6 +215,8 @@ def _person(given: Object, properties: Object) -> Object:
     """An IdentifyPayload; what can't be kept of it is left out or cut, because it rides on what is worth keeping."""
     told = {**object_of(properties.get("$set")), **object_of(given.get("$set"))}
     once = {**object_of(properties.get("$set_once")), **object_of(given.get("$set_once"))}
+    # Set to null for good, it could never be told.
+    once = {key: value for key, value in once.items() if value is not None}
     unset = properties.get("$unset", given.get("$unset"))
     paths = [path for path in unset if isinstance(path, str)] if isinstance(unset, list) else []
     person: Object = {
