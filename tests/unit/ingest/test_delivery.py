@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingest.delivery import Delivery
@@ -105,8 +105,21 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+SEND = ("send", 0)
+AWAY: list[tuple[str, int]] = [SEND, SEND, SEND, ("fail", 0), ("settle", 0), ("confirm", 1)]
+"""Three are in the spool, Kafka is back and has the first."""
+HANDED_OVER = [*AWAY, ("settle", 0)]
+"""The producer has the other two as well: new ones may follow."""
+
+
+@settings(max_examples=150, deadline=None)
 @given(STEPS)
+@example([*HANDED_OVER, ("fail", 0), SEND])
+@example([*HANDED_OVER, SEND, ("confirm", 2), ("fail", 0), SEND])
+@example([*HANDED_OVER, SEND, ("take", 3), ("fail", 0), SEND, ("late", 3), SEND])
+@example([*AWAY, ("spin", 2), SEND, ("spin", 1), SEND, ("fail", 0), SEND])
+@example([*AWAY, ("spin", 3), SEND, ("spin", 1), SEND])
+@example([*AWAY, ("fail", 0), SEND, ("settle", 0), ("fail", 0), SEND])
 def test_what_is_said_to_be_durable_is_taken_once(steps: list[tuple[str, int]]) -> None:
     kafka = Kafka()
     with tempfile.TemporaryDirectory() as root:
