@@ -1,6 +1,7 @@
 """What one event of PostHog's means: whose it is, and what it asks for."""
 
 import re
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ingest.answers import Refusal, bad_request
@@ -50,6 +51,11 @@ _PERSON = (
 )
 
 Object = dict[str, Any]
+
+
+@lru_cache(maxsize=1_024)
+def _of_the_library(name: str) -> bool:
+    return _OF_THE_LIBRARY.fullmatch(name) is not None
 
 
 class _Who(NamedTuple):
@@ -142,7 +148,7 @@ def _track(name: str, given: Object, properties: Object, who: _Who, frame: SentE
         key: value
         for key, value in own_properties(properties).items()
         # It also names dozens of advertisers' keys that a page might have been reached with, as null.
-        if value is not None and key not in _TAKEN and not (key[:1] == "$" and _OF_THE_LIBRARY.fullmatch(key))
+        if value is not None and key not in _TAKEN and (key[:1] != "$" or not _of_the_library(key[:64]))
     }
     where = properties.get("$screen_name") if name == "$screen" else properties.get("$current_url")
     referrer = properties.get("$referrer")
