@@ -5,8 +5,8 @@ from itertools import islice, pairwise
 
 import pytest
 
-from schemas.session_id import SESSION_TIMEOUT_MS
 from schemas.bots import bot_name
+from schemas.session_id import SESSION_TIMEOUT_MS
 from weir.demo.traffic import Hit, Traffic, busyness
 from weir.demo.world import CRAWLER, DEVICES, SHOP, SOURCES
 
