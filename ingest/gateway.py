@@ -36,7 +36,7 @@ class Gateway:
 
     def __init__(self, settings: GatewaySettings) -> None:
         self.settings = settings
-        self.tracing = open_tracing("weir-gateway", settings.otlp_endpoint, settings.trace_sample_ratio)
+        self.tracing = open_tracing("gateway", settings.otlp_endpoint, settings.trace_sample_ratio)
         self.metrics = Metrics(settings.gateway_metrics_directory)
         self.access = Access()
         self.quotas = Quotas(str(uuid4()))

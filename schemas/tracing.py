@@ -41,7 +41,9 @@ class Tracing:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
-        resource = Resource.create({"service.name": service, "service.instance.id": str(os.getpid())})
+        resource = Resource.create(
+            {"service.namespace": "weir", "service.name": service, "service.instance.id": str(os.getpid())}
+        )
         self._provider = TracerProvider(
             sampler=ParentBased(TraceIdRatioBased(ratio)), resource=resource, shutdown_on_exit=False
         )

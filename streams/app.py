@@ -68,7 +68,7 @@ def create_app(
 ) -> StreamsApp:
     """The app, not started. ``partitions``: of the raw topic. Raises ControlMissing when a topic is not registered."""
     app = _faust_app(settings)
-    tracing = open_tracing("weir-worker", settings.otlp_endpoint, settings.trace_sample_ratio)
+    tracing = open_tracing("worker", settings.otlp_endpoint, settings.trace_sample_ratio)
     app.tracing = TracedBatches(tracing) if tracing is not None else None
     sources = _sources(settings, partitions, control, geo, app.tracing)
     group_reader = KafkaConsumer(

@@ -33,11 +33,11 @@ def _publish(lab: Lab, tenant: Tenant) -> None:
 def _check_one_trace(receiver: Receiver, lab: Lab) -> None:
     """Request, envelope, the worker's batch, and the profile's batch after it: one trace."""
     (person,) = poll_until(
-        "the profile's batch is traced", lambda: receiver.named("weir-worker", f"process {topics.PROFILE_OPS}")
+        "the profile's batch is traced", lambda: receiver.named("worker", f"process {topics.PROFILE_OPS}")
     )
-    (request,) = receiver.named("weir-gateway", "POST /track")
-    (envelope,) = receiver.named("weir-gateway", f"send {topics.RAW}")
-    (batch,) = receiver.named("weir-worker", f"process {topics.RAW}")
+    (request,) = receiver.named("gateway", "POST /track")
+    (envelope,) = receiver.named("gateway", f"send {topics.RAW}")
+    (batch,) = receiver.named("worker", f"process {topics.RAW}")
     assert {span.trace for span in (request, envelope, batch, person)} == {request.trace}
     assert (request.parent, envelope.parent, batch.parent, person.parent) == ("", request.id, envelope.id, batch.id)
     assert request.attributes["http.response.status_code"] == 200
@@ -60,17 +60,17 @@ def _check_several_requests(receiver: Receiver, gateway: GatewayProcess, tenant:
     with ThreadPoolExecutor(4) as threads:
         answers = list(threads.map(lambda _: gateway.track(tenant), range(4)))
     assert [answer.status_code for answer in answers] == [200] * 4
-    poll_until("four requests are traced", lambda: len(receiver.named("weir-gateway", "POST /track")) == 4)
+    poll_until("four requests are traced", lambda: len(receiver.named("gateway", "POST /track")) == 4)
     poll_until("the batches are traced", lambda: _batches_cover_envelopes(receiver))
-    envelopes = receiver.named("weir-gateway", f"send {topics.RAW}")
+    envelopes = receiver.named("gateway", f"send {topics.RAW}")
     owners = {envelope.parent for envelope in envelopes} | {span for one in envelopes for _, span in one.links}
-    assert owners == {request.id for request in receiver.named("weir-gateway", "POST /track")}
+    assert owners == {request.id for request in receiver.named("gateway", "POST /track")}
 
 
 def _batches_cover_envelopes(receiver: Receiver) -> bool:
-    batches = receiver.named("weir-worker", f"process {topics.RAW}")
+    batches = receiver.named("worker", f"process {topics.RAW}")
     met = {batch.parent for batch in batches} | {span for batch in batches for _, span in batch.links}
-    return met == {envelope.id for envelope in receiver.named("weir-gateway", f"send {topics.RAW}")} != set()
+    return met == {envelope.id for envelope in receiver.named("gateway", f"send {topics.RAW}")} != set()
 
 
 def test_a_request_is_one_trace_to_the_rows_it_became(tmp_path: Path) -> None:
