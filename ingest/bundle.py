@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from ingest.client_ip import given_address
 from ingest.gateway import Gateway
 from ingest.limits import MAX_USER_AGENT, too_large
 from ingest.protocols.protocol import SentEvent, Settled
-from ingest.sender import describe_sender
+from ingest.sender import RequestSender, describe_sender
 from ingest.visitor import Visitor
 from schemas.address import truncate_ip
 from schemas.envelope import portions
@@ -50,15 +51,7 @@ class Bundle:
         self._sender = sender = describe_sender(headers)
         self._key = headers.get(b"idempotency-key", b"").decode("latin-1")
         self._asked = 0
-        same = {
-            "version": 1,
-            "received_at": received_ms,
-            "project_id": self._project.id,
-            "hints": sender.hints,
-            "protocol": protocol,
-            "client_id": admission.client_id,
-        }
-        self._head = orjson.dumps(same)[:-1] + b","
+        self._head = _head(admission.project.id, protocol, admission.client_id, sender)
         """What all lines begin with."""
         self._visitors: dict[tuple[str, str, str, int, bool], Visitor] = {}
         self._by_owner: dict[str, list[bytes]] = {}
@@ -126,6 +119,7 @@ class Bundle:
     def _line(self, event: SentEvent, settled: Settled, time_ms: int, ip: str, user_agent: str) -> bytes:
         own = {
             "kind": event.kind,
+            "received_at": self._received_ms,
             "event_id": settled.event_id,
             "device_id": settled.device_id,
             "session_id": settled.session_id,
@@ -166,6 +160,19 @@ class Bundle:
             await futures[0]
         else:
             await asyncio.gather(*futures)
+
+
+@lru_cache(maxsize=4_096)
+def _head(project_id: str, protocol: str, client_id: str, sender: RequestSender) -> bytes:
+    """What the lines of a sender have in common, up to the first field that differs."""
+    same = {
+        "version": 1,
+        "project_id": project_id,
+        "hints": sender.hints,
+        "protocol": protocol,
+        "client_id": client_id,
+    }
+    return orjson.dumps(same)[:-1] + b","
 
 
 def _dump(raw: dict[str, Any]) -> bytes:
