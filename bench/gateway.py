@@ -145,7 +145,12 @@ def measure_gateway(
         "WEIR_GATEWAY_PORT": str(port),
         "WEIR_GATEWAY_PROCESSES": str(processes),
     }
-    with running_server(["ingest"], environment, f"http://127.0.0.1:{port}/readyz") as pid:
+    with (
+        tempfile.TemporaryDirectory() as spool,
+        running_server(
+            ["ingest"], {**environment, "WEIR_GATEWAY_SPOOL_DIRECTORY": spool}, f"http://127.0.0.1:{port}/readyz"
+        ) as pid,
+    ):
         what, path = (f"gateway, batches of {batch}", "/track/batch") if batch else ("gateway", "/track")
         return {"what": what, "processes": processes, **load(pid, port, path, connections, seconds, batch)}
 

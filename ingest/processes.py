@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 _CHECK_SECONDS = 0.2
 _RESTART_SECONDS = 1.0
+_SETTLE_SECONDS = 4.5
+"""What a process may take beside its draining; one that takes longer is killed, and has answered nobody meanwhile."""
 
 
 def run_processes(settings: GatewaySettings) -> int:
@@ -32,7 +34,7 @@ def run_processes(settings: GatewaySettings) -> int:
                     children[place] = _restart(settings, Path(directory), child, stop)
         for child in children:
             child.terminate()
-        _wait(children, settings.gateway_drain_seconds + 10)
+        _wait(children, settings.gateway_drain_seconds + _SETTLE_SECONDS)
     return 0
 
 

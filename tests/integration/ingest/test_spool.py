@@ -115,6 +115,9 @@ def test_what_was_answered_200_is_taken_once_whatever_happens(topics: Topics, te
     gateway.wait_ready()
     with Load(gateway, tenant) as load:
         load.more()
+        assert gateway.stop() == 0  # in order, while Kafka is there
+        gateway.start()
+        load.more()
         with frozen(topics):
             poll_until("events go to disk", lambda: spooled(gateway) > 20)
             load.more()
