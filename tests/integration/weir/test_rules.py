@@ -135,27 +135,6 @@ def test_keys_and_limits_change_soon_and_without_the_database_everything_goes_on
     assert [(each["id"], "secret_hash" in each) for each in listed] == [(old["client_id"], False)]
 
 
-@pytest.mark.parametrize(
-    ("command", "sentence"),
-    [
-        (("project", "show", "nobody"), "There is no project nobody."),
-        (("project", "create", "a b"), "letters"),
-        (("project", "set", "demo"), "Nothing is to be changed"),
-        (("project", "set", "demo", "--timezone", "Mars"), "Mars is no time zone"),
-        (("project", "set", "demo", "--retention-days", "900"), "retention_days cannot be that"),
-        (("client", "create"), "A root key is made with --organization"),
-        (("client", "secret", "nobody"), "There is no client nobody."),
-        (("filter", "add", "demo", "ip", "shop.example"), "neither an address nor a network"),
-        (("filter", "remove", "demo", "country", "CH"), "has no filter country CH"),
-    ],
-)
-def test_what_is_not_possible_is_told_in_a_sentence(stack: Stack, command: tuple[str, ...], sentence: str) -> None:
-    failed = stack.weir(*command, check=False)
-    assert failed.returncode == 1
-    assert sentence in failed.stderr
-    assert "Traceback" not in failed.stderr
-
-
 def test_every_command_of_the_documentation_runs(stack: Stack) -> None:
     text = Path(REPOSITORY / "docs" / "ingest" / "rules.md").read_text()
     project = f"docs-{uuid4().hex[:8]}"

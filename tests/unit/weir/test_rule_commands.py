@@ -1,0 +1,62 @@
+"""What `weir project`, `client` and `filter` say when they can't do what they are asked for."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy.orm import Session
+
+from control.projects import create_organization, create_project
+from weir.cli import cli
+from weir.errors import WeirError
+from weir.prepare import control_database
+from weir.settings import Settings
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A control database with one project, and no Kafka."""
+    settings = Settings(home=tmp_path)
+    with control_database(settings) as engine, Session(engine) as session:
+        create_organization(session, "demo", "Demo")
+        create_project(session, "demo", "demo", "Demo", origins=["https://shop.example"])
+        session.commit()
+    return tmp_path
+
+
+def run(home: Path, *command: str) -> tuple[str, BaseException | None]:
+    """Output and error of the command."""
+    environment = {"WEIR_HOME": str(home), "WEIR_KAFKA_BOOTSTRAP": "127.0.0.1:1", "WEIR_DATABASE_URL": None}
+    result = CliRunner().invoke(cli, command, env=environment)
+    return result.output, result.exception
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("project", "show", "nobody"), "There is no project nobody."),
+        (("project", "create", "a b"), "letters"),
+        (("project", "set", "demo"), "Nothing is to be changed"),
+        (("project", "set", "demo", "--timezone", "Mars"), "Mars is no time zone"),
+        (("project", "set", "demo", "--retention-days", "900"), "retention_days cannot be that"),
+        (("client", "create"), "A root key is made with --organization"),
+        (("client", "secret", "nobody"), "There is no client nobody."),
+        (("filter", "add", "demo", "ip", "shop.example"), "neither an address nor a network"),
+        (("filter", "remove", "demo", "country", "CH"), "has no filter country CH"),
+    ],
+)
+def test_what_is_not_possible_is_told_in_a_sentence(home: Path, command: tuple[str, ...], sentence: str) -> None:
+    _, error = run(home, *command)
+    assert isinstance(error, WeirError)
+    assert sentence in str(error)
+
+
+def test_what_kafka_does_not_take_is_saved_all_the_same(home: Path) -> None:
+    _, error = run(home, "project", "set", "demo", "--monthly-events", "1000", "--anonymize-ip")
+    assert isinstance(error, WeirError)
+    assert "It is saved" in str(error)
+    output, error = run(home, "project", "show", "demo")
+    assert error is None
+    assert "1000 events" in output
+    assert "shortened before anything is written" in output
+    assert run(home, "project", "list")[0] == "demo  Demo (of demo)\n"
