@@ -55,13 +55,13 @@ install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
 page-deps: dashboard/node_modules/.installed
 
-page: dashboard/dist/index.html ## Build the dashboard
+page: dashboard/dist/index.html sdks/tracker/dist/op1.js ## Build the dashboard and the tracker script
 
 browser: ## A chromium for the browser tests (Debian's package)
 	@command -v chromium >/dev/null 2>&1 || deploy/ci/install_chromium.sh
 
 clean: down ## Remove everything installed, built and stored here
-	rm -rf $(VENV) .weir dashboard/node_modules dashboard/dist
+	rm -rf $(VENV) .weir dashboard/node_modules dashboard/dist sdks/tracker/node_modules sdks/tracker/dist
 
 $(VENV)/bin/python:
 	@command -v python3 >/dev/null || { echo "Python 3.11 or newer is missing: install it and run make again."; exit 1; }
@@ -88,3 +88,12 @@ dashboard/node_modules/.installed: dashboard/package-lock.json
 dashboard/dist/index.html: dashboard/node_modules/.installed $(shell find dashboard/src dashboard/index.html -type f 2>/dev/null)
 	@echo "Building the dashboard …"
 	@npm --prefix dashboard run build --silent
+
+sdks/tracker/node_modules/.installed: sdks/tracker/package-lock.json
+	@echo "Installing npm packages of the tracker script …"
+	@npm --prefix sdks/tracker ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+sdks/tracker/dist/op1.js: sdks/tracker/node_modules/.installed sdks/tracker/build.mjs $(shell find sdks/tracker/src sdks/tracker/licences -type f 2>/dev/null)
+	@echo "Building the tracker script …"
+	@npm --prefix sdks/tracker run build --silent
