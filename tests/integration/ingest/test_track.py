@@ -87,7 +87,7 @@ def test_a_server_without_a_device_is_told_none(
     [
         (b"not json", 400, "not_json"),
         (b"", 400, "not_json"),
-        (b"[]", 400, "not_an_object"),
+        (b"7", 400, "not_an_object"),
         (b"{" + b'"a":' * 300 + b"1", 400, "not_json"),
         ({"payload": {"name": "a"}}, 400, "missing_type"),
         ({"type": "nonsense", "payload": {}}, 400, "unknown_type"),
