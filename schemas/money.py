@@ -25,8 +25,10 @@ def currency_code(given: object) -> str | None:
     return code if code in CURRENCIES else None
 
 
-_NO_MINOR_UNIT = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split())
-_THOUSANDTHS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
+_WHOLE = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_IN_THOUSANDTHS = "BHD IQD JOD KWD LYD OMR TND"
+_NO_MINOR_UNIT = frozenset(_WHOLE.split())
+_THOUSANDTHS = frozenset(_IN_THOUSANDTHS.split())
 _LONGEST_AMOUNT = 32
 
 
