@@ -34,7 +34,7 @@ test: install-dev page browser ## Every test, on a real broker, store and browse
 test-fast: install-dev ## Tests that need no service
 	$(BIN)/pytest tests/unit tests/contract -q
 
-chaos: install-dev ## Kill every part, one after the other, under load; ends with an audit (about 10 minutes)
+chaos: install-dev ## Kill every part under load, and an outage of Kafka with a full disk; ends with an audit (about 12 minutes)
 	$(BIN)/python -m bench.chaos
 
 bench: install-dev ## Measure gateway, worker and the whole path; writes the tables of docs/performance.md
