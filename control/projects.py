@@ -12,6 +12,7 @@ from control.errors import ConflictError, InvalidChangeError, InvalidIdError, No
 from control.models import Client, Organization, Project
 from control.records import project_record
 from schemas.money import currency_code
+from schemas.origins import is_origin_entry
 
 _PROJECT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -81,6 +82,12 @@ def change_project(session: Session, project_id: str, changes: Mapping[str, obje
         raise InvalidChangeError(f"{timezone} is no time zone: say, for example, Europe/Zurich.")
     if isinstance(currency, str) and currency_code(currency) != currency:
         raise InvalidChangeError(f"{currency} is no currency: say a code of ISO 4217, like EUR.")
+    origins = changes.get("origins")
+    for origin in origins if isinstance(origins, list) else ():
+        if not is_origin_entry(origin):
+            raise InvalidChangeError(
+                f"{origin!r} is no origin: say https://shop.example, *.shop.example, http://localhost:* or * for any."
+            )
     for name, value in changes.items():
         setattr(project, name, value)
     try:

@@ -6,9 +6,9 @@ import re
 from typing import NamedTuple
 
 from ingest.answers import Refusal
-from ingest.origins import Origins
 from ingest.protocols.protocol import Submission
 from schemas.control import BotPolicy, ClientRecord, ClientType, ProjectRecord, RateLimit, SaltRecord
+from schemas.origins import Origins
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _DAY_MS = 24 * 3_600_000

@@ -49,15 +49,16 @@ class Health:
             return JSONResponse({"ready": True})
         return JSONResponse({"ready": False, "reason": "not ready"}, status)
 
-    async def openpanel_check(self, _: Request) -> Response:
-        """OpenPanel's ``/healthcheck``, of what the gateway itself depends on."""
+    async def openpanel_check(self, request: Request) -> Response:
+        """OpenPanel's ``/healthcheck``, of what the gateway itself depends on; its status is `ready`'s."""
         missing = self._gateway.missing()
         states = {"kafka": await self._gateway.kafka_reachable()}
         states |= {name: name not in missing for name in ("control", "sessions")}
+        status = (await self.ready(request)).status_code
         body = {
-            "ready": all(states.values()),
+            "ready": status == 200,
             **states,
             "failedDependencies": [name for name, works in states.items() if not works],
             "workingDependencies": [name for name, works in states.items() if works],
         }
-        return JSONResponse(body, 200 if body["ready"] else 503)
+        return JSONResponse(body, status)

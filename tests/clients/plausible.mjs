@@ -29,7 +29,7 @@ globalThis.XMLHttpRequest = class {
 
 const tracker = library.default;
 const plausible = tracker({ domain: WEIR_DOMAIN, apiHost: WEIR_URL });
-const stranger = tracker({ domain: "elsewhere.example", apiHost: WEIR_URL });
+const stranger = tracker({ domain: `not-${WEIR_DOMAIN}`, apiHost: WEIR_URL });
 const sent = (send) => new Promise((callback) => send({ callback }));
 await sent((options) => plausible.trackPageview({}, options));
 await sent((options) => plausible.trackEvent("Sale", { ...options, props: { item: "cup", count: 2 } }));

@@ -35,4 +35,4 @@ def _show(console: Console, found: Status) -> None:
             table.add_row(name, f"{number:,}")
         console.print()
         console.print(table if numbers else f"[dim]{title}: nobody answers[/]")
-    console.print(f"\ndead letters: {found.dead_letters:,}")
+    console.print(f"\ndead letters: {found.dead_letters:,}" if found.rows else "\n[dim]dead letters: nobody answers[/]")

@@ -114,3 +114,20 @@ def test_a_client_may_have_a_limit_of_its_own(session: Session) -> None:
         limit_client(session, made.client_id, -1.0, None)
     assert len(list_clients(session)) == 2
     assert [client.id for client in list_clients(session, "shop")] == [made.client_id]
+
+
+@pytest.mark.parametrize(
+    "entry", ["not an origin", "", "https://", "https://shop.example/path", "shop.*", "*.*.example"]
+)
+def test_what_can_never_be_an_origin_is_refused(session: Session, entry: str) -> None:
+    with pytest.raises(InvalidChangeError, match="is no origin"):
+        change_project(session, "shop", {"origins": [entry]})
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["*", "https://shop.example", "https://shop.example/", "*.shop.example", "shop.example:8080", "http://localhost:*"],
+)
+def test_origins_of_every_form_are_taken(session: Session, entry: str) -> None:
+    change_project(session, "shop", {"origins": [entry]})
+    assert published(session).origins == (entry,)

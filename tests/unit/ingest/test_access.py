@@ -7,9 +7,9 @@ import pytest
 
 from ingest.access import Access
 from ingest.answers import Refusal
-from ingest.origins import Origins
 from ingest.protocols.protocol import Submission
 from schemas.control import ClientRecord, ClientType, ProjectRecord, RateLimit, SaltRecord
+from schemas.origins import Origins
 
 SECRET = "sec_right"
 CLIENT, READER, ROOT, ORPHAN, OPEN = (str(uuid4()) for _ in range(5))

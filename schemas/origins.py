@@ -9,6 +9,7 @@ _LONGEST = 512
 _ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#@:\\\s\[\]]+)(?::([0-9]{1,5}))?/?")
 """Scheme, host and port: an Origin header says nothing else, so what does is no origin."""
 _WEB = ("http", "https")
+_HOST = re.compile(r"[^/?#@:\\\s\[\]*]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,14 @@ class Origins:
     def name(self, origin: str) -> bool:
         """Whether an entry other than the star for any origin allows this one."""
         return _matches(origin, self._named)
+
+
+def is_origin_entry(entry: str) -> bool:
+    """Whether an entry of a project's list can ever allow a page."""
+    pattern = _parse_pattern(entry)
+    if pattern is None:
+        return False
+    return not pattern.host or _HOST.fullmatch(pattern.host) is not None
 
 
 def _parse_pattern(entry: str) -> _Pattern | None:
