@@ -106,9 +106,9 @@ def test_a_changed_record_is_in_force_while_it_serves(
     gateway_topics.publish([renewed])
     poll_until("the old secret is worthless", lambda: status() == 401)
     assert status(openpanel_client_secret="sec_new") == 200
-    page = {"openpanel_client_secret": "", "origin": "https://new.example"}
+    page = {"openpanel_client_secret": "", "origin": "https://new.pages.example"}
     assert status(**page) == 401
-    gateway_topics.publish([tenant.project().model_copy(update={"origins": ("*.example",)})])
+    gateway_topics.publish([tenant.project().model_copy(update={"origins": ("*.pages.example",)})])
     poll_until("the new origin is allowed", lambda: status(**page) == 200)
     gateway_topics.publish([], deleted=(f"client/{tenant.client_id}",))
     poll_until("the client is gone", lambda: status(openpanel_client_secret="sec_new") == 401)
