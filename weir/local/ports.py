@@ -1,9 +1,12 @@
 """Ports on loopback: is one taken, and which are free."""
 
-import random
 import socket
+from random import SystemRandom
 
 from weir.settings import LOOPBACK
+
+# Several processes look for ports at the same time; one whose generator was seeded alike would find the same.
+_RANDOM = SystemRandom()
 
 
 def is_taken(port: int) -> bool:
@@ -21,7 +24,7 @@ def is_taken(port: int) -> bool:
 def free_row(count: int) -> int:
     """The first of so many free ports beside each other."""
     while True:
-        first = random.randrange(15_000, 30_000 - count)
+        first = _RANDOM.randrange(15_000, 30_000 - count)
         if not any(is_taken(port) for port in range(first, first + count)):
             return first
 
@@ -29,7 +32,7 @@ def free_row(count: int) -> int:
 def free_ports(count: int) -> list[int]:
     """Ports that are free now. Below the range outgoing connections use, so that they stay free."""
     found: list[int] = []
-    for port in random.sample(range(15_000, 30_000), 2_000):
+    for port in _RANDOM.sample(range(15_000, 30_000), 2_000):
         if len(found) == count:
             break
         if not is_taken(port):
