@@ -206,8 +206,6 @@ class Delivery:
             limit = queue.waiting
         read = await queue.backlog.read(queue.partition, limit)
         envelopes = [envelope for envelope in read if envelope is not None]
-        if len(envelopes) < len(read):
-            log.error("%d spooled envelopes are damaged on disk and lost", len(read) - len(envelopes))
         acknowledged = self._send_again(queue, envelopes)
         if last and queue.held is not None:
             held, queue.held, queue.passed = queue.held, None, True
@@ -215,6 +213,8 @@ class Delivery:
                 self._to_kafka(closed)
         if not await acknowledged:
             return False
+        if len(envelopes) < len(read):
+            self._spool.lost(len(read) - len(envelopes))
         self._spool.delivered(queue.backlog, queue.partition, len(read))
         self._back()
         return True

@@ -52,6 +52,20 @@ class Metrics:
         self.spool_refused = Counter(
             "weir_gateway_spool_refused_envelopes", "Envelopes the spool did not take.", ["reason"], registry=registry
         )
+        self.spool_damaged_bytes = Counter(
+            "weir_gateway_spool_damaged_bytes",
+            "Bytes that an ended process left in the spool and that are not what was written.",
+            registry=registry,
+        )
+        self.spool_lost = Counter(
+            "weir_gateway_spool_lost_envelopes", "Envelopes of the spool that are damaged and lost.", registry=registry
+        )
+        self.spool_unreadable = Gauge(
+            "weir_gateway_spool_unreadable_directories",
+            "Directories of ended processes that cannot be read.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
         self.spool_bytes = Gauge(
             "weir_gateway_spool_bytes", "Size of the spool on disk.", registry=registry, multiprocess_mode="livesum"
         )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ingest.spool.records import Found, Spooled
-from ingest.spool.segments import Segment, read_records
+from ingest.spool.segments import Loaded, Segment, read_records
 
 
 @dataclass(slots=True)
@@ -31,10 +31,10 @@ class Backlog:
         self._runs: dict[int, deque[_Run]] = {}
 
     @classmethod
-    def of(cls, name: str, loaded: Sequence[tuple[Segment, Sequence[Found]]]) -> "Backlog":
+    def of(cls, name: str, loaded: Sequence[Loaded]) -> "Backlog":
         """The backlog an ended process left."""
         backlog = cls(name)
-        for segment, found in loaded:
+        for segment, found, _ in loaded:
             backlog.segments.append(segment)
             for record in found:
                 backlog._add(segment, record.partition, record.position)

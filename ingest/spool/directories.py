@@ -49,14 +49,21 @@ class Directories:
                 raise OSError(errno.EBUSY, "another process has this gateway's directory")
             return held
 
-    def adopt(self) -> list[Held]:
-        """Lock the directories that nobody holds.
+    def left(self) -> list[Path]:
+        """The directories of all processes, those at work too.
 
         :raises OSError: the spool can't be read.
         """
-        with self._alone():
-            named = [path for path in sorted(self._root.iterdir()) if path.is_dir() and _is_id(path.name)]
-            return [held for held in map(_lock, named) if held is not None]
+        return [path for path in sorted(self._root.iterdir()) if _is_id(path.name)]
+
+    def adopt(self, path: Path) -> Held | None:
+        """Lock a directory unless somebody holds it, or it is gone.
+
+        :raises OSError: it can't be opened.
+        """
+        with self._alone(), suppress(FileNotFoundError):
+            return _lock(path)
+        return None
 
     def release(self, held: Held) -> None:
         """Let go of a directory, and remove it when nothing is left in it."""
@@ -79,9 +86,11 @@ def _lock(path: Path) -> Held | None:
     file = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except OSError as error:
         os.close(file)
-        return None
+        if isinstance(error, BlockingIOError):
+            return None
+        raise
     return Held(path, file)
 
 

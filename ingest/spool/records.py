@@ -1,9 +1,11 @@
 """The format of a segment: a mark, then records, each with its length and a checksum before it.
 
 A record says everything about a closed envelope, so that another process can send it as it was. What a process that
-died was still writing ends a segment: it fails its checksum, and what is before it is whole.
+died was still writing ends a segment: it is shorter than it says. Anything else that is not what was written is damage;
+the records behind it are found again, because no other bytes look like the beginning of one: JSON has no zero bytes.
 """
 
+import re
 import struct
 from typing import NamedTuple
 from zlib import crc32
@@ -11,6 +13,7 @@ from zlib import crc32
 import orjson
 
 from schemas.envelope import Headers
+from schemas.topics import HEADER_SEQUENCE
 
 MARK = b"WEIRSPL1"
 """The first bytes of a segment: its kind and version."""
@@ -18,6 +21,9 @@ _FRAME = struct.Struct("<II")
 _BODY = struct.Struct("<IQII")
 FRAME_BYTES = _FRAME.size
 MAX_RECORD_BYTES = 64 * 1024 * 1024
+_HEADERS_BEGIN = b'[["'
+_BEFORE_HEADERS = FRAME_BYTES + _BODY.size
+_NUMBER = re.compile(rb'\["%s","(\d{1,18})"\]' % HEADER_SEQUENCE.encode())
 
 
 class Spooled(NamedTuple):
@@ -36,6 +42,29 @@ class Found(NamedTuple):
     position: int
     partition: int
     stored_ms: int
+
+
+class Damage(NamedTuple):
+    """Bytes [``start``, ``stop``) of a segment that are not what was written; ``numbers`` of the envelopes that were
+    there, as far as they can be read.
+    """
+
+    start: int
+    stop: int
+    numbers: tuple[int, ...]
+
+    @property
+    def envelopes(self) -> int:
+        """How many are lost, at least: none with the mark alone."""
+        return 0 if self.stop <= len(MARK) else len(self.numbers) or 1
+
+
+class Scan(NamedTuple):
+    """What a segment holds, in its order. ``torn``: bytes at its end that are the beginning of a record."""
+
+    found: list[Found]
+    damaged: list[Damage]
+    torn: int
 
 
 def encode(envelope: Spooled) -> bytes:
@@ -66,23 +95,59 @@ def decode(frame: bytes, body: bytes) -> Spooled | None:
     return Spooled(partition, stored_ms, lines, headers, body[end:])
 
 
-def scan(data: bytes) -> tuple[list[Found], int]:
-    """The intact records a segment begins with, and where they end. What is no segment holds none and ends at 0."""
-    if not data.startswith(MARK):
-        return [], 0
+def scan(data: bytes) -> Scan:
+    """All intact records of a segment, those behind damaged ones too."""
     found: list[Found] = []
-    position = len(MARK)
-    while True:
-        frame = data[position : position + FRAME_BYTES]
-        length = body_length(frame)
-        if length is None:
-            return found, position
-        body = data[position + FRAME_BYTES : position + FRAME_BYTES + length]
-        if not _is_intact(frame, body):
-            return found, position
-        partition, stored_ms, _, _ = _BODY.unpack_from(body)
-        found.append(Found(position, partition, stored_ms))
-        position += FRAME_BYTES + length
+    damaged: list[Damage] = []
+    position = len(MARK) if data.startswith(MARK) else 0
+    while position < len(data):
+        end = _end_of_record(data, position)
+        if end is not None:
+            partition, stored_ms, _, _ = _BODY.unpack_from(data, position + FRAME_BYTES)
+            found.append(Found(position, partition, stored_ms))
+            position = end
+            continue
+        following = _next_record(data, position)
+        if following is None and _is_torn(data[position:]):
+            return Scan(found, damaged, len(data) - position)
+        stop = len(data) if following is None else following
+        numbers = tuple(int(number) for number in _NUMBER.findall(data, position, stop))
+        damaged.append(Damage(position, stop, numbers))
+        position = stop
+    return Scan(found, damaged, 0)
+
+
+def _end_of_record(data: bytes, position: int) -> int | None:
+    """Where the intact record at this position ends; None if there is none."""
+    frame = data[position : position + FRAME_BYTES]
+    length = body_length(frame)
+    if length is None:
+        return None
+    end = position + FRAME_BYTES + length
+    return end if _is_intact(frame, data[position + FRAME_BYTES : end]) else None
+
+
+def _next_record(data: bytes, position: int) -> int | None:
+    """Where the next intact record begins behind this position."""
+    headers = data.find(_HEADERS_BEGIN, position + _BEFORE_HEADERS)
+    while headers >= 0:
+        start = headers - _BEFORE_HEADERS
+        if start > position and _end_of_record(data, start) is not None:
+            return start
+        headers = data.find(_HEADERS_BEGIN, headers + 1)
+    return None
+
+
+def _is_torn(rest: bytes) -> bool:
+    """Whether a process died while it wrote this: a record that ends early, a part of the mark, or space for either
+    that was never filled.
+    """
+    if len(rest) < FRAME_BYTES or not rest.strip(b"\0"):
+        return True
+    length, checksum = _FRAME.unpack_from(rest)
+    there = len(rest) - FRAME_BYTES
+    # One that is whole but for its length was not torn.
+    return there < length <= MAX_RECORD_BYTES and bool(checksum != _checksum(there, rest[FRAME_BYTES:]))
 
 
 def _is_intact(frame: bytes, body: bytes) -> bool:

@@ -2,10 +2,12 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from ingest.spool.records import FRAME_BYTES, MARK, Found, Spooled, body_length, decode, scan
+from ingest.spool.records import FRAME_BYTES, MARK, Damage, Found, Spooled, body_length, decode, scan
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,14 @@ class Segment:
     sealed: bool = False
     waiting: int = 0
     since_ms: int = 0
+
+
+class Loaded(NamedTuple):
+    """A segment that an ended process left, its intact records, and what of it is not what was written."""
+
+    segment: Segment
+    found: list[Found]
+    damaged: list[Damage]
 
 
 class SegmentWriter:
@@ -104,34 +114,48 @@ class SegmentWriter:
 
 
 def read_records(segment: Segment, positions: list[int]) -> list[Spooled | None]:
-    """The envelopes at these positions; None for one that is not what was written.
+    """The envelopes at these positions; None for one that is not what was written, whose bytes are then kept beside
+    the directories.
 
     :raises OSError: it cannot be read.
     """
     file = os.open(segment.path, os.O_RDONLY)
     try:
-        return [_read_record(file, position) for position in positions]
+        read = [_read_record(file, position) for position in positions]
     finally:
         os.close(file)
+    if None in read:
+        data = segment.path.read_bytes()
+        _keep(segment.path, data, scan(data).damaged)
+    return read
 
 
-def load_segments(directory: Path) -> list[tuple[Segment, list[Found]]]:
-    """The segments a process that ended left in its directory, in the order they were written, cut where they were
-    being written. What follows a damaged record in the middle of one is kept beside the directories, for people.
+def load_segments(directory: Path) -> list[Loaded]:
+    """The segments a process that ended left in its directory, in the order they were written. Damaged bytes are kept
+    beside the directories, for people.
 
     :raises OSError: they cannot be read.
     """
-    loaded = []
-    paths = sorted(directory.glob(f"*{SUFFIX}"))
-    for path in paths:
-        data = path.read_bytes()
-        found, end = scan(data)
-        if end < len(data):
-            log.warning("%s/%s: cut %d bytes that were not whole", directory.name, path.name, len(data) - end)
-            if path is not paths[-1]:
-                _keep(directory, path.name, data[end:])
-        loaded.append((Segment(path, end, True, len(found), found[0].stored_ms if found else 0), found))
-    return loaded
+    # Not `glob`, for which a directory that may not be read is empty.
+    paths = sorted(path for path in directory.iterdir() if path.suffix == SUFFIX)
+    return [_load(path, is_last=path is paths[-1]) for path in paths]
+
+
+def _load(path: Path, *, is_last: bool) -> Loaded:
+    data = path.read_bytes()
+    found, damaged, torn = scan(data)
+    name = f"{path.parent.name}/{path.name}"
+    if torn and is_last:
+        log.warning("%s: cut %d bytes that were not whole", name, torn)
+    elif torn:
+        # The end of the last segment is what was being written when the process died: nobody was told that it is
+        # safe. Of an earlier one that can't be said.
+        damaged.append(Damage(len(data) - torn, len(data), ()))
+    for each in damaged:
+        numbers = ", ".join(map(str, each.numbers)) or "that cannot be read"
+        log.error("%s: %d bytes are damaged, of the envelopes numbered %s", name, each.stop - each.start, numbers)
+    _keep(path, data, damaged)
+    return Loaded(Segment(path, len(data), True, len(found), found[0].stored_ms if found else 0), found, damaged)
 
 
 def sync_directory(directory: Path) -> None:
@@ -143,13 +167,15 @@ def sync_directory(directory: Path) -> None:
         os.close(file)
 
 
-def _keep(directory: Path, name: str, rest: bytes) -> None:
-    # The end of the last segment is what was being written when the process died: nobody was told that it is safe.
-    # Of an earlier one that can't be said.
+def _keep(path: Path, data: bytes, damaged: Sequence[Damage]) -> None:
+    if not damaged:
+        return
+    directory = path.parent
     try:
-        (directory.parent / f"{directory.name}-{name}.cut").write_bytes(rest)
+        kept = directory.parent / f"{directory.name}-{path.name}.cut"
+        kept.write_bytes(b"".join(data[each.start : each.stop] for each in damaged))
     except OSError as error:
-        log.warning("what was cut could not be kept: %s", error.strerror)
+        log.error("the damaged bytes of %s/%s could not be kept: %s", directory.name, path.name, error.strerror)
 
 
 def _read_record(file: int, position: int) -> Spooled | None:

@@ -18,8 +18,9 @@ from uuid import UUID
 from ingest.metrics import Metrics
 from ingest.spool.backlog import Backlog
 from ingest.spool.directories import Directories, Held
+from ingest.spool.estate import Estate, Left
 from ingest.spool.records import Found, Spooled, encode
-from ingest.spool.segments import Segment, SegmentWriter, load_segments
+from ingest.spool.segments import Segment, SegmentWriter
 from schemas.envelope import Headers
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Spool:
         self._metrics = metrics
         self._max_bytes = max_bytes
         self._directories = Directories(root)
+        self._estate = Estate(self._directories)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._held: dict[Backlog, Held] = {}
         self._writer: SegmentWriter | None = None
@@ -99,6 +101,11 @@ class Spool:
         backlog.delivered(partition, count)
         self._metrics.spool_drained.inc(count)
         self._sweep(backlog)
+
+    def lost(self, envelopes: int) -> None:
+        """So many that were delivered with others could not be read."""
+        log.error("%d spooled envelopes are damaged on disk and lost", envelopes)
+        self._metrics.spool_lost.inc(envelopes)
 
     async def close(self) -> None:
         """Commit what was appended, and let go of everything; what Kafka does not have stays on disk."""
@@ -166,41 +173,46 @@ class Spool:
         try:
             if self._writer is not None:
                 self._writer.discard(segment)
+            else:
+                segment.path.unlink(missing_ok=True)
         except OSError as error:
             log.error("%s could not be deleted: %s", segment.path.name, error.strerror)
 
     # -- directories
 
     async def _tend(self) -> None:
-        said = ""
+        said: set[str] = set()
         while True:
-            try:
-                if self._writer is None:
-                    held = await self._run(self._directories.claim, self._gateway)
-                    self._held[self.own] = held
-                    self._writer = SegmentWriter(held.path)
-                    self._refusing = ""
-                for held, loaded in await self._run(self._load_left):
-                    self._adopt(held, Backlog.of(held.path.name, loaded))
-                said = ""
-            except OSError as error:
-                if said != (said := f"the spool {self._root} cannot be used: {error.strerror or error}"):
-                    log.error("%s", said)
+            troubles = set()
+            # Each for itself: what was left can be sent, and make room, where nothing new can be written.
+            for step in (self._claim, self._inherit):
+                try:
+                    await step()
+                except OSError as error:
+                    troubles.add(f"the spool {self._root} cannot be used: {error.strerror or error}")
+            for trouble in troubles - said:
+                log.error("%s", trouble)
+            said = troubles
             self._show()
             await asyncio.sleep(_TEND_SECONDS)
 
-    def _load_left(self) -> list[tuple[Held, list[tuple[Segment, list[Found]]]]]:
-        left = []
-        for held in self._directories.adopt():
-            try:
-                left.append((held, load_segments(held.path)))
-            except OSError:
-                self._directories.release(held)
-                raise
-        return left
+    async def _claim(self) -> None:
+        if self._writer is None:
+            held = await self._run(self._directories.claim, self._gateway)
+            self._held[self.own] = held
+            self._writer = SegmentWriter(held.path)
+            self._refusing = ""
 
-    def _adopt(self, held: Held, backlog: Backlog) -> None:
-        self._held[backlog] = held
+    async def _inherit(self) -> None:
+        for left in await self._run(self._estate.take):
+            self._adopt(left)
+
+    def _adopt(self, left: Left) -> None:
+        backlog = Backlog.of(left.held.path.name, left.loaded)
+        self._held[backlog] = left.held
+        damaged = [each for loaded in left.loaded for each in loaded.damaged]
+        self._metrics.spool_damaged_bytes.inc(sum(each.stop - each.start for each in damaged))
+        self._metrics.spool_lost.inc(sum(each.envelopes for each in damaged))
         if backlog.envelopes and self._adopted is not None:
             log.warning("%d envelopes left by %s are sent under its name", backlog.envelopes, backlog.name)
             self._adopted(backlog)
@@ -217,6 +229,7 @@ class Spool:
         since = min((b.since_ms for b in backlogs if b.since_ms is not None), default=None)
         self._metrics.spool_bytes.set(self.bytes)
         self._metrics.spool_envelopes.set(sum(backlog.envelopes for backlog in backlogs))
+        self._metrics.spool_unreadable.set(self._estate.unreadable)
         self._metrics.spool_age.set(0 if since is None else max(time.time() - since / 1000, 0))
 
     async def _run(self, function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:

@@ -31,11 +31,18 @@ def envelope(number: int, value: bytes = b"{}", partition: int = 0) -> Spooled:
 def contents(directory: Path) -> list[Spooled]:
     """All that is read of a directory."""
     read: list[Spooled] = []
-    for segment, found in load_segments(directory):
+    for segment, found, _ in load_segments(directory):
         for one in read_records(segment, [record.position for record in found]):
             assert one is not None
             read.append(one)
     return read
+
+
+def written(envelopes: list[Spooled]) -> tuple[bytes, list[int]]:
+    """A segment of them, and where its mark and its records end."""
+    records = list(map(encode, envelopes))
+    ends = [len(MARK) + sum(map(len, records[:count])) for count in range(len(records) + 1)]
+    return MARK + b"".join(records), ends
 
 
 @contextmanager
@@ -62,25 +69,38 @@ def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, enve
 @settings(max_examples=300)
 @given(st.lists(ENVELOPES, min_size=1, max_size=6), st.data())
 def test_whatever_happens_to_the_end_the_rest_stays(envelopes: list[Spooled], data: st.DataObject) -> None:
-    """Cut anywhere, any bytes behind the cut, any bit turned: exactly the records before it are found."""
-    records = list(map(encode, envelopes))
-    whole = MARK + b"".join(records)
-    ends = [len(MARK) + sum(map(len, records[:count])) for count in range(len(records) + 1)]
+    """Cut anywhere, any bytes behind the cut: exactly the records before it are found."""
+    whole, ends = written(envelopes)
     at = data.draw(st.integers(0, len(whole) - 1), "damaged from here")
-    how = data.draw(st.sampled_from(["cut", "noise", "zeros", "turned"]))
-    if how == "turned":
-        damaged = bytearray(whole)
-        damaged[at] ^= 1 << data.draw(st.integers(0, 7))
-        torn = bytes(damaged)
-    else:
-        tail = {"cut": b"", "noise": data.draw(st.binary(min_size=1, max_size=64)), "zeros": bytes(4_096)}[how]
-        torn = whole[:at] + tail
-        while at < len(whole) and at < len(torn) and whole[at] == torn[at]:
-            at += 1  # it was not damaged here after all
-    found, end = scan(torn)
-    intact = 0 if at < len(MARK) else sum(stop <= at for stop in ends) - 1
-    assert end == (ends[intact] if at >= len(MARK) else 0)
-    assert [one.position for one in found] == ends[:intact]
+    how = data.draw(st.sampled_from(["cut", "noise", "zeros"]))
+    tail = {"cut": b"", "noise": data.draw(st.binary(min_size=1, max_size=64)), "zeros": bytes(4_096)}[how]
+    torn = whole[:at] + tail
+    while at < len(whole) and at < len(torn) and whole[at] == torn[at]:
+        at += 1  # it was not damaged here after all
+    result = scan(torn)
+    intact = sum(stop <= at for stop in ends[1:])
+    assert [one.position for one in result.found] == ends[:intact]
+    assert result.torn + sum(each.stop - each.start for each in result.damaged) == len(torn) - (
+        ends[intact] if at >= len(MARK) else 0
+    )
+    assert how != "cut" or not result.damaged
+
+
+@settings(max_examples=300)
+@given(st.lists(ENVELOPES, min_size=1, max_size=6), st.data())
+def test_a_turned_bit_costs_one_record(envelopes: list[Spooled], data: st.DataObject) -> None:
+    """Wherever it is, all records but the one it is in are found, and that one is never taken for a torn one."""
+    whole, ends = written(envelopes)
+    at = data.draw(st.integers(0, len(whole) - 1), "damaged here")
+    damaged = bytearray(whole)
+    damaged[at] ^= 1 << data.draw(st.integers(0, 7))
+    result = scan(bytes(damaged))
+    lost = sum(stop <= at for stop in ends) - 1
+    assert [one.position for one in result.found] == [ends[n] for n in range(len(envelopes)) if n != lost]
+    (stretch,) = result.damaged
+    assert (stretch.start, stretch.stop) == ((0, len(MARK)) if lost < 0 else (ends[lost], ends[lost + 1]))
+    assert stretch.envelopes == (lost >= 0)
+    assert result.torn == 0
 
 
 def test_a_commit_that_does_not_fit_leaves_nothing(tmp_path: Path) -> None:
@@ -114,16 +134,50 @@ def test_segments_are_closed_when_large_and_kept_in_order(tmp_path: Path) -> Non
     assert [one.stored_ms for one in contents(tmp_path)] == [4, 5, 6, 7, 8, 9, 12]
 
 
-def test_damage_in_the_middle_is_kept_for_people(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_last", [True, False], ids=["last segment", "earlier segment"])
+def test_what_lies_behind_damage_is_read_and_the_damaged_bytes_are_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, is_last: bool
+) -> None:
+    directory = tmp_path / "one"
+    directory.mkdir()
+    writer = SegmentWriter(directory)
+    segment, positions = writer.write([encode(envelope(number)) for number in range(1, 6)])
+    writer.close()
+    if not is_last:
+        writer.write([encode(envelope(9))])
+        writer.close()
+    whole = bytearray(segment.path.read_bytes())
+    for damaged in (1, 2):
+        whole[positions[damaged + 1] - 1] ^= 1
+    segment.path.write_bytes(whole)
+    assert [one.stored_ms for one in contents(directory)] == [1, 4, 5, *([] if is_last else [9])]
+    (kept,) = tmp_path.glob("*.cut")
+    assert kept.read_bytes() == bytes(whole[positions[1] : positions[3]])
+    assert f"{positions[3] - positions[1]} bytes are damaged, of the envelopes numbered 2, 3" in caplog.text
+
+
+def test_what_was_being_written_is_no_damage(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    directory = tmp_path / "one"
+    directory.mkdir()
+    writer = SegmentWriter(directory)
+    segment, positions = writer.write([encode(envelope(number)) for number in range(1, 3)])
+    writer.close()
+    segment.path.write_bytes(segment.path.read_bytes()[: positions[1] + 40])
+    ((_, found, damaged),) = load_segments(directory)
+    assert (len(found), damaged) == (1, [])
+    assert "cut 40 bytes that were not whole" in caplog.text
+    assert list(tmp_path.glob("*.cut")) == []
+
+
+def test_damage_that_comes_later_is_kept_too(tmp_path: Path) -> None:
     directory = tmp_path / "one"
     directory.mkdir()
     writer = SegmentWriter(directory)
     segment, positions = writer.write([encode(envelope(number)) for number in range(3)])
     writer.close()
-    writer.write([encode(envelope(9))])
-    writer.close()
-    whole = segment.path.read_bytes()
-    segment.path.write_bytes(whole[: positions[1] + 9] + b"?" + whole[positions[1] + 10 :])
-    assert [one.stored_ms for one in contents(directory)] == [0, 9]
+    whole = bytearray(segment.path.read_bytes())
+    whole[positions[1] + 30] ^= 4
+    segment.path.write_bytes(whole)
+    assert [one is None for one in read_records(segment, positions)] == [False, True, False]
     (kept,) = tmp_path.glob("*.cut")
-    assert len(kept.read_bytes()) == len(whole) - positions[1]
+    assert kept.read_bytes() == bytes(whole[positions[1] : positions[2]])

@@ -14,10 +14,11 @@ import pytest
 from ingest.metrics import Metrics
 from ingest.spool.backlog import Backlog
 from ingest.spool.directories import Directories
-from ingest.spool.segments import load_segments
+from ingest.spool.estate import Estate
 from ingest.spool.spool import Spool
 from schemas.envelope import Headers, envelope_headers
-from schemas.topics import HEADER_SEQUENCE
+from schemas.topics import HEADER_GATEWAY, HEADER_SEQUENCE
+from streams.sequences import Sequences
 from tests.broker import REPOSITORY
 
 
@@ -53,6 +54,12 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.001)
+
+
+def encoded(headers: Headers, gateway: UUID) -> list[tuple[str, bytes]]:
+    """Headers as they arrive at a worker, of this gateway."""
+    arrived = [(name, value.encode() if isinstance(value, str) else value or b"") for name, value in headers]
+    return [(name, str(gateway).encode() if name == HEADER_GATEWAY else value) for name, value in arrived]
 
 
 def number_of(headers: Headers) -> int:
@@ -103,7 +110,7 @@ async def test_two_processes_do_not_take_from_each_other_but_inherit(tmp_path: P
     async with opened(tmp_path, second) as other:
         async with opened(tmp_path, first) as one:
             assert await one.append(7, b"left", number=12) is None
-            assert Directories(tmp_path).adopt() == []
+            assert Estate(Directories(tmp_path)).take() == []
         backlog = await asyncio.wait_for(other.adopted.get(), 30)
         assert (backlog.name, backlog.partitions()) == (str(first), [7])
         (envelope,) = await backlog.read(7, 10)
@@ -111,6 +118,42 @@ async def test_two_processes_do_not_take_from_each_other_but_inherit(tmp_path: P
         assert (envelope.value, number_of(envelope.headers)) == (b"left", 12)
         other.spool.delivered(backlog, 7, 1)
         await until(lambda: not (tmp_path / str(first)).exists())
+
+
+async def test_a_damaged_envelope_costs_no_other_and_is_counted(tmp_path: Path) -> None:
+    """Workers take what lies behind it: its numbers go on ascending, with a gap."""
+    gateway = uuid4()
+    async with opened(tmp_path, gateway) as one:
+        for number in range(1, 6):
+            assert await one.append(0, b"value %d" % number, number=number) is None
+    (segment,) = (tmp_path / str(gateway)).iterdir()
+    segment.write_bytes(segment.read_bytes().replace(b"value 3", b"valve 3"))
+    async with opened(tmp_path) as other:
+        backlog = await asyncio.wait_for(other.adopted.get(), 30)
+        envelopes = [envelope for envelope in await backlog.read(0, 10) if envelope is not None]
+        assert [number_of(envelope.headers) for envelope in envelopes] == [1, 2, 4, 5]
+        taken = Sequences({}).batch()
+        repeated = [taken.is_repeated(encoded(envelope.headers, gateway), 0) for envelope in envelopes]
+        assert repeated == [False] * 4
+        text = other.metrics.render().decode()
+        (kept,) = tmp_path.glob("*.cut")
+        assert f"weir_gateway_spool_damaged_bytes_total {kept.stat().st_size:.1f}" in text
+        assert "weir_gateway_spool_lost_envelopes_total 1.0" in text
+        other.spool.delivered(backlog, 0, 4)
+
+
+async def test_what_was_left_is_sent_though_nothing_new_can_be_written(tmp_path: Path) -> None:
+    first, second = uuid4(), uuid4()
+    async with opened(tmp_path, first) as one:
+        assert await one.append(7, b"left") is None
+    (tmp_path / str(second)).mkdir()  # its own directory can't be made
+    other = Opened(tmp_path, second, 1 << 30)
+    other.spool.start(other.adopted.put_nowait)
+    backlog = await asyncio.wait_for(other.adopted.get(), 30)
+    assert not other.spool.takes
+    other.spool.delivered(backlog, 7, 1)
+    await until(lambda: not (tmp_path / str(first)).exists())
+    await other.spool.close()
 
 
 WRITER = """
@@ -149,8 +192,8 @@ def test_what_was_said_to_be_stored_survives_kill_9(tmp_path: Path, after: int) 
         process.send_signal(signal.SIGKILL)
         said = process.stdout.read().rsplit("\n", 1)[0].splitlines()
     stored = after + len(said)
-    (held,) = Directories(tmp_path).adopt()
-    backlog = Backlog.of("left", load_segments(held.path))
+    (left,) = Estate(Directories(tmp_path)).take()
+    backlog = Backlog.of("left", left.loaded)
     envelopes = asyncio.run(backlog.read(0, 10**9))
     numbers = [number_of(envelope.headers) for envelope in envelopes if envelope is not None]
     assert numbers == list(range(1, len(envelopes) + 1))
