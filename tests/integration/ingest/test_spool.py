@@ -4,6 +4,7 @@ event that was answered 200 reaches the raw log, and workers take it once. The l
 
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from tests.integration.ingest.gateway_process import (
 
 pytestmark = pytest.mark.integration
 STOP_SECONDS = 10
+MUCH = 1_000
+"""Envelopes: several times as many as are sent at once."""
 QUICK = {"WEIR_GATEWAY_DELIVERY_TIMEOUT_MS": "500"}
 
 
@@ -87,6 +90,18 @@ class Load:
 
 def spooled(gateway: GatewayProcess) -> float:
     return gateway.metric("weir_gateway_spooled_envelopes_total")
+
+
+def drained(gateway: GatewayProcess) -> float:
+    return gateway.metric("weir_gateway_spool_drained_envelopes_total")
+
+
+def drained_after_a_moment(topics: Topics, gateway: GatewayProcess) -> float:
+    """How much is drained when a broker that stands still was let go for a moment: less than a few windows."""
+    topics.broker.signal(signal.SIGCONT)
+    time.sleep(0.005)
+    topics.broker.signal(signal.SIGSTOP)
+    return drained(gateway)
 
 
 def is_empty(directory: Path) -> bool:
@@ -153,6 +168,31 @@ def test_what_was_answered_200_is_taken_once_whatever_happens(topics: Topics, te
     log = gateway.log()
     for words in ("events go to the spool", "Kafka is back after", "the spool is empty"):
         assert words in log
+
+
+def test_a_gateway_killed_when_a_part_is_drained_loses_and_doubles_nothing(
+    topics: Topics, tenant: Tenant, tmp_path: Path
+) -> None:
+    """Kafka has some of the spool and not the rest, for certain, when the process dies. Its files still hold all."""
+    gateway = GatewayProcess(topics.broker.bootstrap, tmp_path, {**QUICK, "WEIR_GATEWAY_LINGER_MS": "0"})
+    gateway.start()
+    gateway.wait_ready()
+    with frozen(topics):
+        with Load(gateway, tenant) as load:
+            poll_until("much is on disk", lambda: spooled(gateway) > MUCH)
+        poll_until("something is drained", lambda: drained_after_a_moment(topics, gateway) > 0)
+        assert 0 < drained(gateway) < spooled(gateway)
+        gateway.kill()
+    assert not is_empty(tmp_path / "spool")
+    gateway.start()
+    try:
+        poll_until("nothing is left on disk", lambda: is_empty(tmp_path / "spool"))
+    finally:
+        gateway.stop()
+        gateway.http.close()
+    assert wrong(topics, tenant, load.accepted) == []
+    numbers = Counter(event["payload"]["name"] for event in topics.raw_events(tenant.project_id))
+    assert max(numbers.values()) > 1  # what was drained before was sent again
 
 
 def test_a_full_spool_refuses_and_keeps_what_it_has(topics: Topics, tenant: Tenant, tmp_path: Path) -> None:
