@@ -9,15 +9,15 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
-def install() -> None:
-    """Have the npm packages of this folder; safe to call from several tests and runs."""
-    with (HERE / ".lock").open("w") as lock:
+def install(folder: Path = HERE) -> None:
+    """Have the npm packages of a folder; safe to call from several tests and runs."""
+    with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        mark, lock_file = HERE / "node_modules" / ".installed", HERE / "package-lock.json"
+        mark, lock_file = folder / "node_modules" / ".installed", folder / "package-lock.json"
         if mark.exists() and mark.stat().st_mtime >= lock_file.stat().st_mtime:
             return
         # Not "ci": that wants packages of every platform in the lock, and a registry need not have them all.
-        subprocess.run(["npm", "install", "--no-save"], cwd=HERE, check=True, timeout=300)
+        subprocess.run(["npm", "install", "--no-save"], cwd=folder, check=True, timeout=300)
         mark.touch()
 
 
