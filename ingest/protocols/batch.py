@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 
 from ingest.answers import Answer, Refusal, bad_request
-from ingest.json_body import read_object
+from ingest.json_body import request_object
 from ingest.protocols.openpanel import credentials, refused
-from ingest.protocols.openpanel_operations import claims_revenue, parse_operation
+from ingest.protocols.openpanel_operations import parse_operation
 from ingest.protocols.protocol import Protocol, Request, SentEvent, Settled, Submission, Verdict
 from schemas.event_time import parse_iso_ms
 
@@ -19,7 +19,7 @@ _MAX_MS = 2**53
 
 
 def _parse(request: Request) -> Submission:
-    body = read_object(request.body)
+    body = request_object(request)
     given = body.get("events")
     if not isinstance(given, list) or not given:
         raise bad_request("missing_events", "The body needs events: an array of at least one.")
@@ -27,9 +27,8 @@ def _parse(request: Request) -> Submission:
         raise Refusal(413, "too_many_events", f"At most {MAX_EVENTS} events are taken at once.")
     sent_ms = _moment(body, "sentAt")
     events = [_entry(entry, sent_ms) for entry in given]
-    claims = any(isinstance(event, SentEvent) and claims_revenue(event) for event in events)
     client_id, client_secret = credentials(request.headers, body)
-    return Submission(client_id, client_secret, events, claims)
+    return Submission(client_id, client_secret, events)
 
 
 def _entry(entry: object, sent_ms: int | None) -> SentEvent | Refusal:

@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 
 from ingest.answers import TEXT, Answer, Refusal, refusal_json
-from ingest.json_body import read_object
-from ingest.protocols.openpanel_operations import Parser, claims_revenue, parse_operation
+from ingest.json_body import request_object
+from ingest.protocols.openpanel_operations import Parser, parse_operation
 from ingest.protocols.protocol import Protocol, Request, Settled, Submission, Verdict
 from schemas.topics import MAX_REPLAY_MESSAGE_BYTES
 
@@ -32,10 +32,10 @@ def credentials(headers: Mapping[bytes, bytes], body: Mapping[str, Any]) -> tupl
 
 def parse_with(request: Request, parser: Parser) -> Submission:
     """The submission of one event, which ``parser`` makes of the body."""
-    body = read_object(request.body)
+    body = request_object(request)
     event = parser(body)
     client_id, client_secret = credentials(request.headers, body)
-    return Submission(client_id, client_secret, (event,), claims_revenue(event))
+    return Submission(client_id, client_secret, (event,))
 
 
 def accepted(_: Request, verdicts: Sequence[Verdict]) -> Answer:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from ingest.answers import bad_request
 from ingest.body_encoding import decompress
-from ingest.json_body import read_json
+from ingest.json_body import request_json
 from ingest.protocols.protocol import Request
 from schemas.event_time import parse_iso_ms
 
@@ -33,10 +33,10 @@ def read_posted(request: Request) -> Posted:
     """The events of a request in any of the shapes that clients of all ages send.
 
     :raises Refusal: ``not_json``, ``not_an_object``, ``no_events``, ``too_many_events``, ``broken_encoding``,
-        ``compression_not_supported``, ``too_large``.
+        ``compression_not_supported``, ``too_large``, ``too_many_values``.
     """
     query = _pairs(request.query)
-    value = read_json(_content(request, query))
+    value = request_json(request._replace(body=_content(request, query)))
     envelope = value if isinstance(value, dict) else {}
     batch = envelope.get("batch")
     events = batch if isinstance(batch, list) else value if isinstance(value, list) else [value]

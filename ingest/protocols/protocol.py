@@ -13,7 +13,8 @@ from schemas.raw_event import RawKind
 
 class Request(NamedTuple):
     """One request, read to its end. ``headers`` have lower-case names; ``body`` is decompressed; ``query`` is what
-    stands behind the question mark, as it came.
+    stands behind the question mark, as it came. ``value`` is the body's JSON where it had to be read to tell whose
+    request it is.
     """
 
     method: str
@@ -22,6 +23,7 @@ class Request(NamedTuple):
     headers: Mapping[bytes, bytes]
     body: bytes
     received_ms: int
+    value: Any = None
 
 
 class SentEvent(NamedTuple):
@@ -45,6 +47,8 @@ class SentEvent(NamedTuple):
     """What came in one with the event (who its person is): of the same visitor and time, taken or refused with it."""
     sdk_name: str = ""
     sdk_version: str = ""
+    claims_revenue: bool = False
+    """It says something of money, for which neither an allowed origin nor a public name is proof enough."""
 
 
 class Submission(NamedTuple):
@@ -55,8 +59,6 @@ class Submission(NamedTuple):
     client_id: str
     client_secret: str
     events: Sequence[SentEvent | Refusal]
-    needs_secret: bool = False
-    """It claims something (revenue) that an allowed origin alone is no proof for."""
     key_suffices: bool = False
     """The protocol knows no secret: the client's id is its write key. A page's origin must be allowed all the same."""
     domain: str = ""
@@ -101,8 +103,8 @@ class Protocol:
     """Makes the answer to a request of a crawler, which was not stored and must not come again."""
     max_body_bytes: int | None = None
     """Largest decompressed body; None: the gateway's setting."""
-    choose: "Callable[[Request], Protocol] | None" = None
-    """On a path that several protocols share: whose request it is, one of ``among``. Never raises; the rest of the
-    protocol then serves only for what happens before the body is read.
+    choose: "Callable[[Request], tuple[Protocol, Request]] | None" = None
+    """On a path that several protocols share: whose request it is, one of ``among``, and the request with what was
+    read of it for that. The rest of the protocol then serves only for what happens before the body is read.
     """
     among: "tuple[Protocol, ...]" = ()

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, parse_qsl
 import orjson
 
 from ingest.answers import TEXT, Answer, Refusal, bad_request, refusal_headers
-from ingest.json_body import read_object
+from ingest.json_body import read_object, request_object
 from ingest.protocols.protocol import Protocol, Request, SentEvent, Submission, Verdict
 from ingest.protocols.segment_messages import Shared, time_of, translate
 from ingest.protocols.segment_start import SOURCE_CONFIG
@@ -41,7 +41,7 @@ def _single(kind: str) -> Parse:
 
 
 def _batch(request: Request) -> Submission:
-    body = read_object(request.body)
+    body = request_object(request)
     messages = body.get("batch")
     if not isinstance(messages, list) or not messages:
         raise bad_request("empty_batch", "The body needs a batch: an array with at least one message.")

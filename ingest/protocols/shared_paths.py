@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from ingest.answers import Refusal
 from ingest.json_body import read_json
@@ -16,34 +15,40 @@ _OPENPANEL_STARTS = (b'{"type"', b'{"payload"', b'{"clientId"')
 _KEYS_OF_POSTHOG = frozenset({"api_key", "token", "$token", "event", "batch", "distinct_id", "$distinct_id"})
 
 
-def _choose_track(request: Request) -> Protocol:
-    # Nearly all requests are OpenPanel's, whose clients begin in few ways: the body is parsed once.
+def _choose_track(request: Request) -> tuple[Protocol, Request]:
+    # Nearly all requests are OpenPanel's, whose clients begin in few ways.
     if request.body.startswith(_OPENPANEL_STARTS):
-        return TRACK
+        return TRACK, request
     if not request.body.lstrip().startswith((b"{", b"[")):
-        return CAPTURE if request.body.startswith((b"data=", b"compression=", b"\x1f\x8b")) else TRACK
-    shape = _shape(request.body)
+        packed = request.body.startswith((b"data=", b"compression=", b"\x1f\x8b"))
+        return CAPTURE if packed else TRACK, request
+    request = _read(request)
+    shape = request.value
     if isinstance(shape, list):
-        return CAPTURE
-    return CAPTURE if "type" not in shape and not _KEYS_OF_POSTHOG.isdisjoint(shape) else TRACK
+        return CAPTURE, request
+    posthog = isinstance(shape, dict) and "type" not in shape and not _KEYS_OF_POSTHOG.isdisjoint(shape)
+    return CAPTURE if posthog else TRACK, request
 
 
-def _choose_batch(request: Request) -> Protocol:
+def _choose_batch(request: Request) -> tuple[Protocol, Request]:
     if b"authorization" in request.headers:
-        return _SEGMENT_BATCH
+        return _SEGMENT_BATCH, request
     # Only a body that may be Segment's is parsed for this.
     if b'"writeKey"' not in request.body:
-        return CAPTURE
-    shape = _shape(request.body)
-    return _SEGMENT_BATCH if isinstance(shape, dict) and "writeKey" in shape else CAPTURE
+        return CAPTURE, request
+    request = _read(request)
+    segment = isinstance(request.value, dict) and "writeKey" in request.value
+    return _SEGMENT_BATCH if segment else CAPTURE, request
 
 
-def _shape(body: bytes) -> dict[str, Any] | list[Any]:
+def _read(request: Request) -> Request:
     try:
-        value = read_json(body)
-    except Refusal:
-        return {}
-    return value if isinstance(value, dict | list) else {}
+        return request._replace(value=read_json(request.body))
+    except Refusal as refusal:
+        if refusal.status != 400:
+            raise
+        # Whoever's it is finds out again, which costs no more than what is broken does.
+        return request
 
 
 ROUTES: Mapping[str, Protocol] = {
