@@ -55,7 +55,17 @@ class Project(Base):
     ip_burst: Mapped[int] = mapped_column(default=0)
     monthly_events: Mapped[int] = mapped_column(BigInteger, default=0)
     anonymize_ip: Mapped[bool] = mapped_column(default=False)
+    unsafe_revenue: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
+
+
+class SiteName(Base):
+    """A name of a site (`schemas.site_names`), and whose it is."""
+
+    __tablename__ = "site_names"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    organization_id: Mapped[str] = mapped_column(ForeignKey("organizations.id"), index=True)
 
 
 class Client(Base):

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from control.errors import ConflictError, InvalidChangeError, InvalidIdError, NotFoundError
 from control.models import Client, Organization, Project
 from control.records import project_record
+from control.site_names import claim_names
 from schemas.money import currency_code
 from schemas.origins import is_origin_entry
 
@@ -38,7 +39,7 @@ def create_project(
     :param origins: what `schemas.control.ProjectRecord.origins` says.
     :raises InvalidIdError: the id is not 1 to 64 letters (A to Z), digits, ``_`` and ``-``.
     :raises NotFoundError: no such organisation.
-    :raises ConflictError: the id is taken.
+    :raises ConflictError: the id is taken, or the origins name another organisation's site.
     """
     # Ids stand in keys, file names and addresses; an event's project_id has no room for longer ones.
     if not _PROJECT_ID.fullmatch(project_id):
@@ -50,7 +51,7 @@ def create_project(
         raise ConflictError(f"The project {project_id} exists already.")
     project = Project(id=project_id, organization_id=organization_id, name=name, origins=list(origins))
     session.add(project)
-    session.flush()
+    claim_names(session, project)
     return project
 
 
@@ -75,6 +76,7 @@ def change_project(session: Session, project_id: str, changes: Mapping[str, obje
 
     :raises NotFoundError: no such project.
     :raises InvalidChangeError: a value that is not possible; a sentence naming it.
+    :raises ConflictError: an origin names another organisation's site; nothing may be committed.
     """
     project = get_project(session, project_id)
     timezone, currency = changes.get("timezone"), changes.get("currency")
@@ -97,6 +99,8 @@ def change_project(session: Session, project_id: str, changes: Mapping[str, obje
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])
         raise InvalidChangeError(f"{field} cannot be that: {first['msg']}.") from error
+    if "origins" in changes:
+        claim_names(session, project)
     session.flush()
     return project
 
@@ -114,6 +118,7 @@ def delete_project(session: Session, project_id: str) -> None:
     project = get_project(session, project_id)
     for client in session.scalars(select(Client).where(Client.project_id == project_id)):
         session.delete(client)
-    session.flush()
+    project.origins = []
+    claim_names(session, project)
     session.delete(project)
     session.flush()

@@ -25,6 +25,7 @@ def project_record(row: Project) -> ProjectRecord:
         ip_limit=RateLimit(per_second=row.ip_rate, burst=row.ip_burst),
         monthly_events=row.monthly_events,
         anonymize_ip=row.anonymize_ip,
+        unsafe_revenue=row.unsafe_revenue,
     )
 
 

@@ -6,39 +6,50 @@ import re
 from typing import NamedTuple
 
 from ingest.answers import Refusal
-from ingest.protocols.protocol import Submission
+from ingest.protocols.protocol import SentEvent, Submission
 from schemas.control import BotPolicy, ClientRecord, ClientType, ProjectRecord, RateLimit, SaltRecord
 from schemas.origins import Origins
+from schemas.site_names import covering_names, site_names
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _DAY_MS = 24 * 3_600_000
 _LONGEST_SECRET = 256
-_REMEMBERED_DOMAINS = 4_096
-_LONGEST_DOMAIN = 256
 
 
 class Project:
     """A project as the gateway needs it. Made anew when its record changes."""
 
-    __slots__ = ("anonymize_ip", "drops_bots", "filters", "id", "max_age_ms", "origins", "record")
+    __slots__ = ("anonymize_ip", "drops_bots", "filters", "id", "max_age_ms", "origins", "record", "sites")
 
     def __init__(self, record: ProjectRecord) -> None:
         self.record = record
         self.id = record.id
         self.max_age_ms = record.retention_days * _DAY_MS
         self.origins = Origins(record.origins)
+        self.sites = site_names(record.origins)
         self.filters = record.compiled_filters
         self.drops_bots = record.bot_policy is BotPolicy.DROP
         self.anonymize_ip = record.anonymize_ip
 
 
 class Admission(NamedTuple):
-    """A request let in. ``verified``: it brought the client's secret; ``limit``: of its client."""
+    """A request let in. ``verified``: it brought the client's secret; ``limit``: of its client, or of its project if
+    it came without one.
+    """
 
     project: Project
     client_id: str
     verified: bool
     limit: RateLimit | None = None
+
+    def check_claim(self, event: SentEvent) -> None:
+        """Whether the sender may say what the event says of money.
+
+        :raises Refusal: 401, final.
+        """
+        if event.claims_revenue and not (self.verified or self.project.record.unsafe_revenue):
+            message = "Revenue tracking is not allowed without a client secret"
+            raise Refusal(401, "revenue_needs_secret", message)
 
 
 class _Client:
@@ -77,16 +88,25 @@ class Access:
         self._projects: dict[str, Project] = {}
         self._clients: dict[str, _Client] = {}
         self._salts: dict[str, bytes] = {}
-        self._domains: dict[str, Project | None] = {}
+        self._sites: dict[str, tuple[Project, ...]] = {}
 
     def apply_project(self, key: str, record: ProjectRecord | None) -> None:
         """Take a project's record (None: it was deleted) into force."""
-        if record is None:
+        before = self._projects.get(key)
+        project = None if record is None else Project(record)
+        if project is None:
             self._projects.pop(key, None)
         else:
-            self._projects[key] = Project(record)
-        # Replaced, not emptied: who is just filling the old one must not fill in what is no longer true.
-        self._domains = {}
+            self._projects[key] = project
+        now = project.sites if project is not None else frozenset()
+        # Each name's projects are replaced at once: there is no moment without a name that stays.
+        for name in now | (before.sites if before is not None else frozenset()):
+            others = tuple(other for other in self._sites.get(name, ()) if other is not before)
+            having = (*others, project) if project is not None and name in now else others
+            if having:
+                self._sites[name] = having
+            else:
+                del self._sites[name]
 
     def apply_client(self, key: str, record: ClientRecord | None) -> None:
         """Take a client's record (None: it was deleted) into force."""
@@ -122,16 +142,13 @@ class Access:
         :raises Refusal: 401, final: sending it again is in vain.
         """
         if submission.domain:
-            return self._admit_domain(submission.domain)
+            return self._admit_domain(submission.domain, origin)
         client = self._clients.get(submission.client_id)
         if client is None:
             raise _unknown(submission.client_id)
         record = client.record
         project = self._project_of(record, project_id)
         verified = client.has_secret(submission.client_secret)
-        if submission.needs_secret and not verified:
-            message = "Revenue tracking is not allowed without a client secret"
-            raise Refusal(401, "revenue_needs_secret", message)
         known = verified
         if not verified and record.type is not ClientType.ROOT:
             known = project.origins.allow(origin) if origin else submission.key_suffices
@@ -151,27 +168,27 @@ class Access:
             raise Refusal(401, "no_project", "Client has no project")
         return project
 
-    def _admit_domain(self, domain: str) -> Admission:
+    def _admit_domain(self, domain: str, origin: str) -> Admission:
         # Several may stand there with commas between them: the first that is known counts.
         for one in domain.split(","):
             project = self._project_of_domain(one)
-            if project is not None:
-                return Admission(project, "", False)
+            if project is None:
+                continue
+            if origin and not project.origins.allow(origin):
+                raise Refusal(401, "invalid_origin_or_secret", "Pages of this origin may not send for this domain")
+            return Admission(project, "", False, project.record.client_limit)
         raise Refusal(401, "unknown_domain", "No project has this domain")
 
     def _project_of_domain(self, domain: str) -> Project | None:
-        domains = self._domains
-        project = domains.get(domain)
-        if project is None and domain not in domains:
-            origin = f"https://{domain}"
-            # A star for any origin names no domain: it would make every project that has one answer for all.
-            named = [project for project in list(self._projects.values()) if project.origins.name(origin)]
-            project = min(named, key=lambda project: project.id, default=None)
-            if len(domain) <= _LONGEST_DOMAIN:
-                if len(domains) >= _REMEMBERED_DOMAINS:
-                    domains.clear()
-                domains[domain] = project
-        return project
+        """The project whose origins name the domain most specifically."""
+        having = [projects for name in covering_names(domain) if (projects := self._sites.get(name))]
+        if not having:
+            return None
+        owners = {project.record.organization_id for projects in having for project in projects}
+        # Not guessed: whoever is wrongly taken for the owner gets another's events.
+        if len(owners) > 1 or len(having[0]) > 1:
+            raise Refusal(401, "ambiguous_domain", "Several projects have this domain")
+        return having[0][0]
 
 
 def _unknown(client_id: str) -> Refusal:

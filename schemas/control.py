@@ -65,6 +65,8 @@ class ProjectRecord(_Record):
     """Events taken in a UTC month; 0: as many as come."""
     anonymize_ip: bool = False
     """Addresses are shortened before anything is written, and looked up shortened."""
+    unsafe_revenue: bool = False
+    """Revenue is believed without the client's secret, so that pages may tell it, and whoever says to be one."""
 
     @cached_property
     def compiled_filters(self) -> Filters:

@@ -56,13 +56,6 @@ def parse_operation(body: Mapping[str, Any]) -> SentEvent:
     return parser(payload)
 
 
-def claims_revenue(event: SentEvent) -> bool:
-    """Whether an event says something of money, which only who has the secret may."""
-    if event.kind is not _TRACK:
-        return False
-    return event.payload["properties"].get("__revenue") is not None
-
-
 def _type_refusal(kind: object) -> Refusal:
     if kind == "alias":
         return bad_request("alias_not_supported", "Alias is not supported")
@@ -92,7 +85,8 @@ def parse_track(payload: dict[str, Any]) -> SentEvent:
         profile_id = _lenient_profile_id(person) or profile_id
         if len(person) > 1 and profile_id:
             also = SentEvent(RawKind.IDENTIFY, _inline_person(person), "", profile_id)
-    return SentEvent(_TRACK, track, "", profile_id, device_id, ip, client_ms, also=also)
+    claims = properties.get("__revenue") is not None
+    return SentEvent(_TRACK, track, "", profile_id, device_id, ip, client_ms, also=also, claims_revenue=claims)
 
 
 def parse_identify(payload: dict[str, Any]) -> SentEvent:

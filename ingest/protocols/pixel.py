@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from ingest.answers import Answer, bad_request
 from ingest.protocols.openpanel import refused
-from ingest.protocols.openpanel_operations import claims_revenue, parse_track
+from ingest.protocols.openpanel_operations import parse_track
 from ingest.protocols.protocol import Protocol, Request, Settled, Submission, Verdict
 
 _GIF = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -35,7 +35,7 @@ def _parse(request: Request) -> Submission:
         properties["__path"] = page.decode("latin-1")
     event = parse_track(payload)
     # Images are asked for without an Origin header and can't bring a secret: the client's id has to do.
-    return Submission(client_id, "", (event,), claims_revenue(event), key_suffices=True)
+    return Submission(client_id, "", (event,), key_suffices=True)
 
 
 def _accepted(_: Request, verdicts: Sequence[Verdict]) -> Answer:

@@ -1,12 +1,13 @@
 """Plausible's protocol: ``POST /api/event``, spoken by its script; the page's domain takes the place of a key."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 
-from ingest.answers import TEXT, Answer, Refusal, bad_request
+from ingest.answers import TEXT, Answer, Refusal, bad_request, refusal_headers
 from ingest.json_body import read_json, read_object
 from ingest.protocols.protocol import Protocol, Request, SentEvent, Submission, Verdict
 from ingest.protocols.translation import PAGE_VIEW, event_name, id_text, revenue_event, text_of
@@ -30,6 +31,8 @@ _FIELDS = {
     "invalid_engagement": "engagement",
     "missing_domain": "domain",
     "unknown_domain": "domain",
+    "ambiguous_domain": "domain",
+    "invalid_origin_or_secret": "domain",
 }
 """What to blame for a refusal, by its reason."""
 _OK = Answer(202, b"ok", TEXT)
@@ -57,13 +60,17 @@ def _parse(request: Request) -> Submission:
         sdk_name="plausible",
         sdk_version=id_text(body.get("v"))[:16],
     )
+    events = [event]
     money = _parsed(_either(body, "$", "revenue"))
     if isinstance(money, dict) and money.get("currency"):
-        event = event._replace(also=revenue_event(event, money.get("amount"), money.get("currency"), ""))
+        money_event = revenue_event(event, money.get("amount"), money.get("currency"), "")
+        if money_event is not None:
+            # An event of its own: the sale is taken where the money is not believed.
+            events.append(money_event._replace(claims_revenue=True))
     domain = _domains(body) or host
     if not domain:
         raise bad_request("missing_domain", "An event needs the domain of its site.")
-    return Submission("", "", [event], domain=domain)
+    return Submission("", "", events, domain=domain)
 
 
 def _either(body: dict[str, Any], *names: str) -> Any:
@@ -143,13 +150,18 @@ def _engagement(body: dict[str, Any]) -> dict[str, int]:
     return found
 
 
-def _accepted(_: Request, __: Sequence[Verdict]) -> Answer:
-    return _OK
+def _accepted(_: Request, verdicts: Sequence[Verdict]) -> Answer:
+    refusal = next((verdict for verdict in verdicts if isinstance(verdict, Refusal)), None)
+    if refusal is None:
+        return _OK
+    # Of a sale that is taken and whose money is not, the header says why.
+    answer = refused(refusal) if refusal is verdicts[0] else _OK
+    return replace(answer, headers=(*answer.headers, *refusal_headers(refusal)))
 
 
 def refused(refusal: Refusal) -> Answer:
     """What the project's own rules leave out is dropped, as Plausible calls it; everything else is an error."""
-    if refusal.reason.startswith("filtered_"):
+    if refusal.reason.startswith("filtered_") or refusal.reason == "bot":
         return _DROPPED
     status = 400 if refusal.status == 401 else refusal.status
     field = _FIELDS.get(refusal.reason, "request")
@@ -160,6 +172,6 @@ def _dropped(_: Bot) -> Answer:
     return _DROPPED
 
 
-EVENT = Protocol("plausible", _parse, _accepted, refused, dropped=_dropped)
+EVENT = Protocol("plausible", _parse, _accepted, refused, partial=True, dropped=_dropped)
 
 ROUTES: Mapping[str, Protocol] = {"/api/event": EVENT, "/plausible/api/event": EVENT}

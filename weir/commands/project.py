@@ -38,6 +38,11 @@ _COLUMNS = (
     click.option("--ip-burst", type=int, help="Events of each address at once; 0: ten seconds' worth."),
     click.option("--monthly-events", type=int, help="Events taken in a UTC month; 0: no quota."),
     click.option("--anonymize-ip/--keep-ip", default=None, help="Shorten addresses before anything is written."),
+    click.option(
+        "--unsafe-revenue/--safe-revenue",
+        default=None,
+        help="Believe revenue without the secret: pages may tell it, and so may anybody.",
+    ),
 )
 _ORIGIN = click.option(
     "--origin",
@@ -138,6 +143,7 @@ def _shown(record: ProjectRecord) -> str:
         "per address": _limit(record.ip_limit.per_second, record.ip_limit.burst),
         "per month": f"{record.monthly_events} events" if record.monthly_events else "no quota",
         "addresses": "shortened before anything is written" if record.anonymize_ip else "shortened by the worker",
+        "revenue": "believed without the secret" if record.unsafe_revenue else "believed with the secret only",
     }
     return "\n".join(f"{name:12}{text}" for name, text in lines.items())
 

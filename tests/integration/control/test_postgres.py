@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 from control.clients import authenticate, create_client, delete_client, replace_secret
 from control.database import migrate, open_database
 from control.epochs import register_topics
+from control.errors import ConflictError
 from control.models import Base, Client, Project, Salt
-from control.projects import create_organization, create_project, delete_project
+from control.projects import change_project, create_organization, create_project, delete_project
 from control.publish import Publisher
 from control.salts import rotate_salts
 from control.topic import log_records, read_published
@@ -117,6 +118,33 @@ def test_processes_that_start_at_once_agree_on_salts_and_epochs(shop: Engine) ->
     assert all(records == found[0] for records in found)
     with Session(shop) as session:
         assert {salt.day for salt in session.query(Salt)} == {"2026-03-01", "2026-03-02"}
+
+
+def test_of_two_that_name_a_site_at_once_one_has_it(shop: Engine) -> None:
+    """Neither sees the other's rows before it commits, and a star is not the row of a host below it."""
+    refused: list[str] = []
+
+    def claim() -> None:
+        with Session(shop) as session:
+            try:
+                change_project(session, "theirs", {"origins": ["https://my.blog.example"]})
+                session.commit()
+            except ConflictError as error:
+                refused.append(str(error))
+
+    with Session(shop) as session:
+        create_organization(session, "others", "Others")
+        create_project(session, "others", "theirs", "Theirs")
+        session.commit()
+        change_project(session, "shop", {"origins": ["*.blog.example"]})
+        other = threading.Thread(target=claim)
+        other.start()
+        other.join(0.3)
+        assert other.is_alive()
+        session.commit()
+    other.join(30)
+    assert len(refused) == 1
+    assert "my.blog.example belongs" in refused[0]
 
 
 def test_the_topic_says_what_the_database_says(own_broker: Broker, shop: Engine) -> None:

@@ -64,6 +64,19 @@ def test_a_page_that_is_being_left_sends_a_batch_without_headers(gateway: Gatewa
     assert (refused.status_code, refused.headers["x-weir-reason"]) == (401, "invalid_origin_or_secret")
 
 
+def test_money_without_the_secret_is_refused_and_the_rest_is_taken(
+    gateway: GatewayProcess, gateway_topics: Topics, tenant: Tenant
+) -> None:
+    money = {"type": "track", "payload": {"name": "revenue", "properties": {"__revenue": 100}}}
+    body = orjson.dumps({"events": [click(1), money]})
+    page = tenant.headers(origin="https://shop.example", openpanel_client_secret="")
+    answer = post(gateway, "/track/batch", body, page).json()
+    assert [result.get("reason") for result in answer["results"]] == [None, "revenue_needs_secret"]
+    assert [event["payload"]["name"] for event in gateway_topics.raw_events(tenant.project_id)] == ["clicked"]
+    assert gateway.metric("weir_gateway_refusals_total", protocol="batch", reason="revenue_needs_secret") >= 1
+    assert post(gateway, "/track/batch", body, tenant.headers()).json()["accepted"] == 2
+
+
 def test_a_piece_of_a_recording_may_be_larger_than_an_event(
     gateway: GatewayProcess, gateway_topics: Topics, tenant: Tenant
 ) -> None:

@@ -4,13 +4,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from control.clients import create_client, limit_client, list_clients
 from control.database import migrate, open_database
 from control.errors import ConflictError, InvalidChangeError, NotFoundError
 from control.filters import add_filter, list_filters, remove_filter
-from control.projects import change_project, create_organization, create_project, get_project, list_projects
+from control.models import SiteName
+from control.projects import (
+    change_project,
+    create_organization,
+    create_project,
+    delete_project,
+    get_project,
+    list_projects,
+)
 from control.publish import records
 from control.records import client_record, project_record
 from schemas.control import BotPolicy, ClientRecord, ClientType, ProjectRecord, RateLimit
@@ -131,3 +140,44 @@ def test_what_can_never_be_an_origin_is_refused(session: Session, entry: str) ->
 def test_origins_of_every_form_are_taken(session: Session, entry: str) -> None:
     change_project(session, "shop", {"origins": [entry]})
     assert published(session).origins == (entry,)
+
+
+def test_nobody_names_another_organisations_site(session: Session) -> None:
+    create_organization(session, "others", "Others")
+    create_project(session, "others", "theirs", "Theirs", origins=["https://shop.example", "*.blog.example"])
+    session.commit()
+    for entry in ("http://www.shop.example:8080", "a.blog.example", "*.a.blog.example", "*.blog.example"):
+        with pytest.raises(ConflictError, match="another organisation"):
+            change_project(session, "shop", {"origins": [entry]})
+        session.rollback()
+        with pytest.raises(ConflictError, match="another organisation"):
+            create_project(session, "acme", "second", "Second", origins=[entry])
+        session.rollback()
+    change_project(session, "shop", {"origins": ["https://a.shop.example", "*.com", "http://localhost:*", "*"]})
+    with pytest.raises(ConflictError, match=r"\*.shop.example belongs"):
+        change_project(session, "theirs", {"origins": ["*.shop.example"]})
+
+
+def test_a_name_that_is_given_back_is_free(session: Session) -> None:
+    create_organization(session, "others", "Others")
+    create_project(session, "acme", "second", "Second", origins=["https://shop.example"])
+    create_project(session, "others", "theirs", "Theirs")
+    change_project(session, "shop", {"origins": ["https://shop.example", "https://blog.example"]})
+    change_project(session, "second", {"origins": []})
+    session.commit()
+    with pytest.raises(ConflictError):
+        change_project(session, "theirs", {"origins": ["https://shop.example"]})
+    session.rollback()
+    delete_project(session, "shop")
+    change_project(session, "theirs", {"origins": ["https://shop.example", "https://blog.example"]})
+    session.commit()
+
+
+def test_names_that_come_at_the_same_time_go_to_one(session: Session) -> None:
+    """Whatever two see before they write, the database keeps one owner of a name."""
+    create_organization(session, "others", "Others")
+    session.add(SiteName(name="shop.example", organization_id="others"))
+    session.flush()
+    session.add(SiteName(name="shop.example", organization_id="acme"))
+    with pytest.raises(IntegrityError):
+        session.flush()

@@ -7,9 +7,10 @@ import pytest
 
 from ingest.access import Access
 from ingest.answers import Refusal
-from ingest.protocols.protocol import Submission
+from ingest.protocols.protocol import SentEvent, Submission
 from schemas.control import ClientRecord, ClientType, ProjectRecord, RateLimit, SaltRecord
 from schemas.origins import Origins
+from schemas.raw_event import RawKind
 
 SECRET = "sec_right"
 CLIENT, READER, ROOT, ORPHAN, OPEN = (str(uuid4()) for _ in range(5))
@@ -38,15 +39,15 @@ def access() -> Access:
     return made
 
 
-def refusal_of(access: Access, client_id: str, secret: str = "", origin: str = "", *, revenue: bool = False) -> str:
+def refusal_of(access: Access, client_id: str, secret: str = "", origin: str = "") -> str:
     with pytest.raises(Refusal) as refused:
-        access.admit(Submission(client_id, secret, [], needs_secret=revenue), origin)
+        access.admit(Submission(client_id, secret, []), origin)
     assert refused.value.status == 401
     return refused.value.reason
 
 
 def test_a_secret_or_an_allowed_origin_lets_in(access: Access) -> None:
-    by_secret = access.admit(Submission(CLIENT, SECRET, [], needs_secret=True), "")
+    by_secret = access.admit(Submission(CLIENT, SECRET, []), "")
     assert (by_secret.project.id, by_secret.verified) == ("shop", True)
     by_origin = access.admit(Submission(CLIENT, "", []), "https://a.example")
     assert (by_origin.project.id, by_origin.verified) == ("shop", False)
@@ -76,15 +77,27 @@ def test_a_secret_without_measure_is_not_even_looked_at(access: Access) -> None:
     assert access.admit(Submission(CLIENT, long[:256], []), "").verified
 
 
-def test_an_origin_without_measure_is_judged_all_the_same() -> None:
+def test_an_origin_without_measure_is_none() -> None:
     origin = "https://" + "m." * 1_000 + "shop.example"
-    assert Origins(("*.shop.example",)).allow(origin)
-    assert not Origins(("https://shop.example",)).allow(origin)
+    assert not Origins(("*.shop.example",)).allow(origin)
+    assert not Origins(("*.shop.example",)).allow("https://" + "m" * 64 + ".shop.example")
+    assert Origins(("*",)).allow(origin)
 
 
-def test_revenue_is_believed_with_a_right_secret_only(access: Access) -> None:
-    assert refusal_of(access, CLIENT, "", "https://a.example", revenue=True) == "revenue_needs_secret"
-    assert refusal_of(access, CLIENT, "sec_wrong", "https://a.example", revenue=True) == "revenue_needs_secret"
+def test_revenue_is_believed_with_a_right_secret_or_where_the_project_says_so(access: Access) -> None:
+    claim = SentEvent(RawKind.TRACK, {}, claims_revenue=True)
+    access.admit(Submission(CLIENT, SECRET, []), "").check_claim(claim)
+    for secret in ("", "sec_wrong"):
+        admission = access.admit(Submission(CLIENT, secret, []), "https://a.example")
+        admission.check_claim(SentEvent(RawKind.TRACK, {}))
+        with pytest.raises(Refusal) as refused:
+            admission.check_claim(claim)
+        assert (refused.value.status, refused.value.reason) == (401, "revenue_needs_secret")
+    project = ProjectRecord(
+        id="shop", organization_id="acme", name="", origins=("https://a.example",), unsafe_revenue=True
+    )
+    access.apply_project("shop", project)
+    access.admit(Submission(CLIENT, "", []), "https://a.example").check_claim(claim)
 
 
 def test_a_changed_record_counts_at_once(access: Access) -> None:
@@ -148,7 +161,43 @@ def test_a_changed_record_counts_at_once(access: Access) -> None:
         ("foo://shop.example", "foo://shop.example", True),
         ("", "https://shop.example", False),
         ("[::1", "https://shop.example", False),
+        ("*.shop.example", "https://evil.com#.shop.example", False),
+        ("*.shop.example", "https://a..shop.example", False),
+        ("*.shop.example", "https://.shop.example", False),
+        ("*.shop.example", "https://a.shop.example.", False),
+        ("*.shop.example", "https://a.shop.example/", False),
+        ("*.shop.example", "https://a.shop.example:", False),
+        ("*.shop.example", "https://a.shop.example:8080", False),
+        ("*.shop.example:8080", "https://a.shop.example:8080", True),
+        ("*.shop.example", "https://user@a.shop.example", False),
+        ("*.shop.example", "https://user:pass@a.shop.example", False),
+        ("*.shop.example", "https://a.shop.example https://evil.test", False),
+        ("*.shop.example", "HTTPS://A.Shop.Example", True),
+        ("*.shop.example", "https://a_b.shop.example", True),
+        ("*.shop.example", "https://\xe9.shop.example", False),
+        ("*.shop.example", "https://a%2e.shop.example", False),
+        ("*.shop.example", "https://evil.test\x00.shop.example", False),
+        ("*.shop.example", "null", False),
+        ("*.0.0.1", "http://127.0.0.1", False),
+        ("127.0.0.1", "http://127.0.0.1", True),
+        ("127.0.0.1", "http://127.0.1", False),
+        ("http://[::1]:3000", "http://[::1]:3000", True),
+        ("http://[::1]:3000", "http://[0:0:0:0:0:0:0:1]:3000", True),
+        ("http://[::1]", "http://[::2]", False),
+        ("http://[::1]", "http://[::1%25lo]", False),
+        ("*.shop.example", "http://[::1.shop.example]", False),
+        ("https://shop.example", "https://shop.example:443", True),
+        ("https://shop.example:443", "https://shop.example", True),
+        ("http://shop.example:443", "http://shop.example", False),
+        ("https://shop.example:*", "https://shop.example:65535", True),
+        ("https://shop.example:*", "https://shop.example:65536", False),
+        ("https://shop.example:*", "https://shop.example:080", False),
+        ("https://b\xfccher.example", "https://xn--bcher-kva.example", True),
+        ("https://xn--bcher-kva.example", "https://b\xfccher.example", False),
+        ("https://stra\xdfe.example", "https://strasse.example", False),
+        ("*", "https://evil.com#", True),
     ],
+    ids=ascii,
 )
 def test_origins_are_compared_by_host(entry: str, origin: str, allowed: bool) -> None:
     origins = Origins((entry,))
@@ -183,12 +232,68 @@ def test_a_write_key_alone_is_enough_where_the_protocol_says_so_but_not_for_page
         access.admit(by_key, "https://b.example")
 
 
-def test_a_domain_stands_for_the_project_that_allows_its_pages(access: Access) -> None:
-    assert access.admit(Submission("", "", [], domain="a.example"), "").project.id == "shop"
-    access.apply_project("any", ProjectRecord(id="any", organization_id="acme", name="", origins=("*",)))
-    with pytest.raises(Refusal) as refused:
-        access.admit(Submission("", "", [], domain="b.example"), "")
-    assert refused.value.reason == "unknown_domain"
+def by_domain(access: Access, domain: str, origin: str = "") -> str:
+    """The project of a domain, or why there is none."""
+    try:
+        return access.admit(Submission("", "", [], domain=domain), origin).project.id
+    except Refusal as refusal:
+        return f"{'' if refusal.status == 401 else refusal.status}{refusal.reason}"
+
+
+def site(access: Access, project_id: str, *origins: str, organization: str = "acme") -> None:
+    record = ProjectRecord(id=project_id, organization_id=organization, name="", origins=origins)
+    access.apply_project(project_id, record)
+
+
+def test_a_domain_stands_for_the_project_that_names_it_most_specifically(access: Access) -> None:
+    site(access, "all", "*.example.org")
+    site(access, "shops", "https://*.shop.example.org:8443")
+    site(access, "shop", "http://www.my.shop.example.org")
+    assert by_domain(access, "my.shop.example.org") == "shop"
+    assert by_domain(access, "www.my.shop.example.org") == "shop"
+    assert by_domain(access, "MY.shop.example.org") == "shop"
+    assert by_domain(access, "b.shop.example.org") == by_domain(access, "a.b.shop.example.org") == "shops"
+    assert by_domain(access, "shop.example.org") == by_domain(access, "x.example.org") == "all"
+    for nobodys in ("example.org", "evil.test", "shop.example.org.evil.test", "a..shop.example.org", "org", "."):
+        assert by_domain(access, nobodys) == "unknown_domain"
+
+
+@pytest.mark.parametrize(
+    "entry", ["*", "*.com", "*.co.uk", "*.github.io", "http://localhost:*", "127.0.0.1", "app://a.b"]
+)
+def test_what_nobody_can_have_registered_names_no_domain(access: Access, entry: str) -> None:
+    site(access, "grabs", entry)
+    for domain in ("shop.com", "shop.co.uk", "shop.github.io", "localhost", "127.0.0.1", "a.b"):
+        assert by_domain(access, domain) == "unknown_domain"
+
+
+def test_a_domain_that_several_have_is_nobodys(access: Access) -> None:
+    site(access, "a", "https://shop.example")
+    site(access, "b", "https://shop.example", "*.blog.example")
+    assert by_domain(access, "shop.example") == "ambiguous_domain"
+    site(access, "b", "*.blog.example")
+    assert by_domain(access, "shop.example") == "a"
+    # What control data never says, and what would take another's events if it did.
+    site(access, "stranger", "https://my.blog.example", organization="others")
+    assert by_domain(access, "my.blog.example") == "ambiguous_domain"
+    assert by_domain(access, "your.blog.example") == "b"
+    access.apply_project("b", None)
+    assert by_domain(access, "my.blog.example") == "stranger"
+
+
+def test_pages_of_another_origin_do_not_send_for_a_domain(access: Access) -> None:
+    assert by_domain(access, "a.example", "https://a.example") == "shop"
+    for origin in ("https://evil.test", "null", "https://a.example:8080"):
+        assert by_domain(access, "a.example", origin) == "invalid_origin_or_secret"
+
+
+def test_who_sends_by_domain_has_the_projects_limit(access: Access) -> None:
+    limit = RateLimit(per_second=5)
+    project = ProjectRecord(
+        id="shop", organization_id="acme", name="", origins=("https://a.example",), client_limit=limit
+    )
+    access.apply_project("shop", project)
+    assert access.admit(Submission("", "", [], domain="a.example"), "").limit == limit
 
 
 @pytest.fixture
@@ -243,11 +348,8 @@ def test_a_clients_own_limit_goes_before_its_projects(access: Access) -> None:
 
 
 def test_a_domain_follows_the_projects_origins(access: Access) -> None:
-    by_domain = Submission("", "", [], domain="b.example")
-    with pytest.raises(Refusal):
-        access.admit(by_domain, "")
-    access.apply_project("b", ProjectRecord(id="b", organization_id="acme", name="", origins=("https://b.example",)))
-    assert access.admit(by_domain, "").project.id == "b"
+    assert by_domain(access, "b.example") == "unknown_domain"
+    site(access, "b", "https://b.example")
+    assert by_domain(access, "b.example") == "b"
     access.apply_project("b", None)
-    with pytest.raises(Refusal):
-        access.admit(by_domain, "")
+    assert by_domain(access, "b.example") == "unknown_domain"

@@ -198,10 +198,10 @@ def test_ordinary_names_are_not_blocked(name: str) -> None:
 
 
 def test_revenue_needs_a_secret() -> None:
-    assert parse(track(name="revenue", properties={"__revenue": 1200})).needs_secret
-    assert parse(track(name="other", properties={"__revenue": "x"})).needs_secret
-    assert not parse(track(name="revenue", properties={"__revenue": None})).needs_secret
-    assert not parse(track(name="revenue")).needs_secret
+    assert only_event(track(name="revenue", properties={"__revenue": 1200})).claims_revenue
+    assert only_event(track(name="other", properties={"__revenue": "x"})).claims_revenue
+    assert not only_event(track(name="revenue", properties={"__revenue": None})).claims_revenue
+    assert not only_event(track(name="revenue")).claims_revenue
 
 
 @pytest.mark.parametrize(

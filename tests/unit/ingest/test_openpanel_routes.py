@@ -65,7 +65,7 @@ def test_short_forms_are_as_strict(path: str) -> None:
 def test_a_pixel_tells_an_event_in_its_address() -> None:
     query = b"client_id=abc&name=opened+mail&path=https%3A%2F%2Fa.example%2F%C3%A4&title=A&profile_id=7&plan=pro&empty="
     sent = submission(PIXEL, query=query, method="GET")
-    assert (sent.client_id, sent.key_suffices, sent.needs_secret) == ("abc", True, False)
+    assert (sent.client_id, sent.key_suffices) == ("abc", True)
     (event,) = sent.events
     assert isinstance(event, SentEvent)
     assert (event.kind, event.profile_id) == (RawKind.TRACK, "7")
@@ -82,7 +82,9 @@ def test_a_pixel_without_more_is_a_view_of_its_page() -> None:
     assert isinstance(event, SentEvent)
     assert event.payload["name"] == "screen_view"
     assert event.payload["properties"] == {"__path": "https://a.example/b"}
-    assert submission(PIXEL, query=b"__revenue=5", method="GET").needs_secret
+    (money,) = submission(PIXEL, query=b"__revenue=5", method="GET").events
+    assert isinstance(money, SentEvent)
+    assert money.claims_revenue
     with pytest.raises(Refusal, match="100 parameters"):
         PIXEL.parse(request(query=b"a=1&" * 101))
 
@@ -168,9 +170,9 @@ def test_a_batch_that_is_none_is_refused_whole(body: bytes, status: int, reason:
     assert (refused.value.status, refused.value.reason) == (status, reason)
 
 
-def test_a_batch_with_money_needs_the_secret() -> None:
+def test_each_event_of_a_batch_claims_for_itself() -> None:
     revenue = {"type": "track", "payload": {"name": "revenue", "properties": {"__revenue": 100}}}
-    assert submission(BATCH, batch(CLICK, revenue)).needs_secret
-    assert not submission(BATCH, batch(CLICK)).needs_secret
+    events = events_of(BATCH, batch(CLICK, revenue, {**revenue, "id": "one"}))
+    assert [event.claims_revenue for event in events] == [False, True, True]
     in_body = submission(BATCH, batch(CLICK, clientId="a", clientSecret="b"))
     assert (in_body.client_id, in_body.client_secret) == ("a", "b")

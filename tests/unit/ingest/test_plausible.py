@@ -15,8 +15,12 @@ PAGE = "https://shop.example/a?utm_source=x#part"
 
 
 def sent(**body: Any) -> SentEvent:
-    (event,) = events_of(EVENT, orjson.dumps({"n": "pageview", "u": PAGE, "d": "shop.example", **body}))
+    (event,) = all_sent(**body)
     return event
+
+
+def all_sent(**body: Any) -> list[SentEvent]:
+    return events_of(EVENT, orjson.dumps({"n": "pageview", "u": PAGE, "d": "shop.example", **body}))
 
 
 def domain(**body: Any) -> str:
@@ -70,20 +74,15 @@ def test_an_engagement_has_depth_and_time() -> None:
 
 @pytest.mark.parametrize("money", [{"currency": "EUR", "amount": "19.99"}, '{"currency":"eur","amount":19.99}'])
 def test_revenue_is_an_event_beside_the_sale(money: Any) -> None:
-    event = sent(n="Sale", **{"$": money})
-    assert event.payload["properties"] == {"__path": PAGE}
-    assert event.also is not None
-    assert event.also.payload["properties"] == {
-        "__path": PAGE,
-        "event": "Sale",
-        "__revenue": 1999,
-        "__currency": "EUR",
-    }
+    sale, revenue = all_sent(n="Sale", **{"$": money})
+    assert (sale.payload["properties"], sale.claims_revenue) == ({"__path": PAGE}, False)
+    assert revenue.claims_revenue
+    assert revenue.payload["properties"] == {"__path": PAGE, "event": "Sale", "__revenue": 1999, "__currency": "EUR"}
 
 
 @pytest.mark.parametrize("money", [{"amount": 5}, {"currency": "gold", "amount": 5}, {"currency": "EUR"}, "x", 5])
 def test_money_that_is_none_is_left_out(money: Any) -> None:
-    assert sent(n="Sale", revenue=money).also is None
+    assert len(all_sent(n="Sale", revenue=money)) == 1
 
 
 @pytest.mark.parametrize(
@@ -135,6 +134,13 @@ def test_answers() -> None:
     assert (taken.status, taken.body, taken.headers) == (202, b"ok", ())
     for dropped in (EVENT.dropped(Bot("Crawler", "crawler")), EVENT.refused(Refusal(401, "filtered_ip", ""))):
         assert (dropped.status, dropped.body, dropped.headers) == (202, b"ok", ((b"x-plausible-dropped", b"1"),))
+    unproven = EVENT.accepted(request(), [Settled("e", "d", "s"), Refusal(401, "revenue_needs_secret", "No.")])
+    assert (unproven.status, unproven.headers) == (202, ((b"x-weir-reason", b"revenue_needs_secret"),))
+    for status, reason in ((202, "bot"), (401, "filtered_ip")):
+        dropped = EVENT.accepted(request(), [Refusal(status, reason, ""), Refusal(status, reason, "")])
+        assert (dropped.status, dropped.headers[0]) == (202, (b"x-plausible-dropped", b"1"))
+    old = EVENT.accepted(request(), [Refusal(400, "event_too_old", "No.")])
+    assert (old.status, old.headers) == (400, ((b"x-weir-reason", b"event_too_old"),))
     unknown = EVENT.refused(Refusal(401, "unknown_domain", "No."))
     assert (unknown.status, orjson.loads(unknown.body)) == (400, {"errors": {"domain": ["No."]}})
     assert EVENT.refused(Refusal(503, "kafka_unavailable", "")).status == 503

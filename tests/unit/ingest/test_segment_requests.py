@@ -65,7 +65,6 @@ def test_the_write_key(
         found = submission(ROUTES[path], orjson.dumps(given), headers, query=query)
         assert (found.client_id, found.client_secret) == expected
         assert found.key_suffices
-        assert not found.needs_secret
 
 
 def test_a_pixel_is_a_query_of_dotted_paths() -> None:
