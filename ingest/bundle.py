@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from ingest.access import Admission
+from ingest.anonymize import without_addresses
 from ingest.answers import bad_request
 from ingest.client_ip import given_address
 from ingest.gateway import Gateway
@@ -67,6 +68,7 @@ class Bundle:
             large, 503 without a salt; `BotDropped`.
         """
         self._asked += 1
+        self._admission.check_claim(event)
         project_id, time_ms = self._project.id, self._received_ms
         if event.client_ms is not None:
             time_ms = self._time(event)
@@ -82,7 +84,9 @@ class Bundle:
         if visitor is None:
             visitor = self._visitors[place] = self._visitor(event.device_id, ip, user_agent, time_ms, begins)
         if self._project.anonymize_ip:
-            ip = truncate_ip(ip)  # nothing needs all of it any more, so it is not written down
+            # Nothing needs all of it any more, so it is not written down.
+            event = without_addresses(event, (ip, event.ip, self._ip))
+            ip = truncate_ip(ip)
         settled = Settled(event_id, visitor.device_id, visitor.session_id)
         line = self._line(event, settled, time_ms, ip, user_agent)
         if event.also is None:

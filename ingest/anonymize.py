@@ -1,0 +1,83 @@
+"""Addresses that senders write into their events, shortened where the project wants none written down in full.
+
+Whatever a protocol's spelling is (``__ip``, ``$ip``, ``context.ip``, a trait, a campaign in a page's address), it ends
+up in an event's payload; so it is looked for there, and in no protocol of its own.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+from ingest.client_ip import parse_address
+from ingest.protocols.protocol import SentEvent
+from schemas.address import MAX_ADDRESS, Address, read_address, truncate_ip
+
+_IDS = frozenset({"id", "alias", "group_ids", "groups", "session_id"})
+"""Parts of a payload that name somebody: shortened, they would name several."""
+_VERSION = "version"
+_SIXES = re.compile(r"(?:[0-9a-f]{0,4}:){2,7}[0-9a-f.]{0,15}", re.IGNORECASE)
+"""What may be an IPv6 address, which has many spellings."""
+
+
+def without_addresses(event: SentEvent, visitors: Iterable[str]) -> SentEvent:
+    """The event, and what came with it, with shortened addresses in its payload.
+
+    Every text that is an address as a whole is one, unless the end of its key says that it is a version (1.2.3.4 may be
+    both). ``visitors``: addresses known to be the visitor's, in any spelling, which are found within longer texts and
+    in keys too.
+    """
+    return _Shortener(visitors).event(event)
+
+
+class _Shortener:
+    def __init__(self, visitors: Iterable[str]) -> None:
+        self._short: dict[str, str] = {}
+        self._addresses: set[Address] = set()
+        for given in visitors:
+            address = parse_address(given)
+            if address is None:
+                continue
+            short = truncate_ip(str(address))
+            self._addresses.add(address)
+            for spelling in (str(address), given.strip().lower()):
+                self._short[spelling] = self._short[quote(spelling, safe="").lower()] = short
+        # The longest first: one spelling may begin another.
+        known = sorted(self._short, key=len, reverse=True)
+        pattern = "|".join(re.escape(spelling) for spelling in known)
+        # Not within a longer number or group: 1.2.3.4 is no part of 11.2.3.45.
+        self._known = (
+            re.compile(rf"(?<![0-9a-z])(?<![0-9]\.)(?:{pattern})(?![0-9a-z])(?!\.[0-9])", re.I) if known else None
+        )
+
+    def event(self, event: SentEvent) -> SentEvent:
+        payload = {key: value if key in _IDS else self._value(key, value) for key, value in event.payload.items()}
+        also = event.also if event.also is None else self.event(event.also)
+        return event._replace(payload=payload, also=also)
+
+    def _value(self, key: str, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._text(key, value)
+        if isinstance(value, dict):
+            return {self._within(inner): self._value(inner, entry) for inner, entry in value.items()}
+        if isinstance(value, list):
+            return [self._value(key, entry) for entry in value]
+        return value
+
+    def _text(self, key: str, text: str) -> str:
+        text = self._within(text)
+        if 1 < len(text) <= MAX_ADDRESS and not key.lower().endswith(_VERSION):
+            address = parse_address(text)
+            if address is not None:
+                return truncate_ip(str(address))
+        return text
+
+    def _within(self, text: str) -> str:
+        if self._known is None or len(text) < 2:
+            return text
+        text = self._known.sub(lambda found: self._short[found[0].lower()], text)
+        return _SIXES.sub(self._six, text) if "::" in text or text.count(":") > 6 else text
+
+    def _six(self, found: re.Match[str]) -> str:
+        address = read_address(found[0])
+        return truncate_ip(str(address)) if address is not None and address in self._addresses else found[0]
