@@ -54,7 +54,9 @@ class Event(Source, Surroundings, DerivedRow):
     device_id: str
     session_id: str
     profile_id: str
-    """The profile named by the event or known for the device at that time; empty for an anonymous visitor."""
+    """The profile that the sender named; empty where it named none. Whose the event is follows from it, or from the
+    device's link of today (``docs/identity.md``).
+    """
     created_at: Time
     """Event time."""
     received_at: Time

@@ -8,7 +8,7 @@ from schemas.row import DerivedRow, Flag, Time, UInt32, UInt64
 class Identity(DerivedRow):
     """One link, one level deep; of the rows with the same project, kind and source the highest ``version`` stands.
 
-    A wrong link is undone by a row with ``is_deleted`` 1 and a higher version: nothing is overwritten.
+    A wrong link is undone by a row with ``is_deleted`` 1 and a higher version, which names no profile.
     """
 
     project_id: str
@@ -17,7 +17,7 @@ class Identity(DerivedRow):
     """The device id, or the profile id that is an alias."""
     profile_id: str
     created_at: Time
-    """Event time of the identify that made the link."""
+    """Event time of what made the link, or took it back."""
     version: UInt64
     is_deleted: Flag
     raw_line: UInt32

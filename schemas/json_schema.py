@@ -22,6 +22,7 @@ from schemas.raw_event import (
     RawEvent,
     ReplayPayload,
     TrackPayload,
+    UnlinkPayload,
 )
 from schemas.replay import ReplayChunk
 from schemas.session import Session
@@ -32,6 +33,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "identify_payload": IdentifyPayload,
     "counter_payload": CounterPayload,
     "alias_payload": AliasPayload,
+    "unlink_payload": UnlinkPayload,
     "group_payload": GroupPayload,
     "assign_group_payload": AssignGroupPayload,
     "replay_payload": ReplayPayload,

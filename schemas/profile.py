@@ -18,6 +18,12 @@ class ProfileOpKind(StrEnum):
     """Add the values, which may be negative."""
     UNSET = "unset"
     """Take away what has these names, and all below them; the values mean nothing."""
+    APPEND = "append"
+    """Put the values, or arrays of them, at the end of the lists that stand there."""
+    UNION = "union"
+    """As ``append``, without what a list has already."""
+    TOUCH = "touch"
+    """A visit began at the operation's time; the values say where it came from (``streams.touch``)."""
     ASSIGN_GROUPS = "assign_groups"
     """Belong to ``groups`` too."""
 
@@ -25,7 +31,8 @@ class ProfileOpKind(StrEnum):
 class Operation(BaseModel):
     """One line of ``weir.profile-ops``: a change of one profile or group, made from one raw event.
 
-    ``values``: dotted property path to value; beside the standard fields everything stands below ``properties.``.
+    ``values``: dotted property path to value; beside the standard fields everything stands below ``properties.``,
+    but of a touch.
     ``time``: event time in milliseconds, which decides between two settings of one property.
     """
 
@@ -59,7 +66,9 @@ class Profile(Row):
     last_name: str
     email: str
     avatar: str
-    properties: dict[str, Any] = Field(description="Flat, with dotted paths.")
+    properties: dict[str, Any] = Field(
+        description="Flat, with dotted paths. Below `__first` and `__last`: its first and last touch."
+    )
     groups: tuple[str, ...]
     """Ids of the groups it belongs to, in the order in which it came to them."""
     created_at: Time

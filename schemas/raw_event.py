@@ -25,6 +25,8 @@ class RawKind(StrEnum):
     """``AssignGroupPayload``"""
     REPLAY = "replay"
     """``ReplayPayload``"""
+    UNLINK = "unlink"
+    """``UnlinkPayload``. Never a browser's: a gateway takes it from who has a client's secret."""
 
 
 MAX_GROUPS = 100
@@ -73,6 +75,10 @@ class IdentifyPayload(_Payload):
     """Properties that are set only where the profile has none of that name."""
     unset: Annotated[tuple[PropertyPath, ...], Field(max_length=MAX_UNSET)] = ()
     """Properties to take away."""
+    append: dict[str, Any] = Field(default_factory=dict)
+    """Values, or arrays of them, to put at the end of properties that are lists."""
+    union: dict[str, Any] = Field(default_factory=dict)
+    """As ``append``, without what the list has already."""
 
 
 class CounterPayload(_Payload):
@@ -88,6 +94,14 @@ class AliasPayload(_Payload):
     """Another id of the person: from now on ``alias`` means the one whose id the raw event's ``profile_id`` is."""
 
     alias: Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class UnlinkPayload(_Payload):
+    """A link to take back: of the other id ``alias``, or, where that is empty, of the raw event's device. It does not
+    matter whether it is there; whoever links them again later, does.
+    """
+
+    alias: Annotated[str, Field(max_length=256)] = ""
 
 
 class GroupPayload(_Payload):

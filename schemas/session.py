@@ -14,6 +14,7 @@ class Session(Source, Surroundings, DerivedRow):
     session_month: UInt32
     device_id: str
     profile_id: str
+    """The profile that its events named last; empty where they named none."""
     started_at: Time
     ended_at: Time
     """Time of the last event."""

@@ -12,12 +12,16 @@ import orjson
 from schemas.event import Source, Surroundings
 from schemas.event_id import derived_event_id
 from schemas.event_time import clickhouse_time, month_of
-from schemas.raw_event import AliasPayload, RawKind, ReplayPayload
+from schemas.profile import ProfileOpKind
+from schemas.raw_event import RawKind, ReplayPayload
+from streams.identity import links_of
+from streams.payloads import Change
 from streams.prepare import Place, Prepared
 from streams.replay import chunk_row
 from streams.ring import Ring
-from streams.rows import Link, Rows
+from streams.rows import Rows
 from streams.sessions import Session, begin, close, extend, joins
+from streams.touch import touch_of
 
 _START_BEFORE_MS = 100
 _END_AFTER_MS = 1_000
@@ -92,38 +96,31 @@ def take(device: Device, event: Prepared, place: Place, rows: Rows) -> bool:
         return False
     device.arrival = max(device.arrival, place.stamp)
     named = event.raw.profile_id
-    if named and device.device_id and named != device.profile_id and not event.bot:
-        device.profile_id = named
-        # By the log's clock, so that it grows even over a lost state; counted on where that clock stands or goes back.
-        device.link_version = max(device.link_version + 1, place.stamp << 20)
-        link = Link("device", device.device_id, named, device.link_version)
+    linked = list(links_of(device, event, place))
+    for link in linked:
         rows.identity(device.project_id, link, event.time, place)
     if event.raw.kind is not RawKind.TRACK:
         _operate(device, event, place, rows)
+        if linked and device.current is not None and joins(device.current, event.time):
+            _say_touch(device.current, event, place, rows)
         return True
-    profile_id = named or device.profile_id
     if event.bot or not device.device_id:
         session_id = "" if event.bot else event.raw.session_id
-        rows.event(_event_row(event, device, profile_id, session_id, event.source, place), month_of(event.time))
+        rows.event(_event_row(event, device, named, session_id, event.source, place), month_of(event.time))
         return True
-    session = _session_of(device, event, profile_id, place, rows)
+    session = _session_of(device, event, named, place, rows)
     source = {name: session[name] for name in event.source} if _has_source(session) else event.source
-    rows.event(_event_row(event, device, profile_id, session["session_id"], source, place), month_of(event.time))
+    rows.event(_event_row(event, device, named, session["session_id"], source, place), month_of(event.time))
     rows.count("session_events", session["session_month"])
     return True
 
 
 def _operate(device: Device, event: Prepared, place: Place, rows: Rows) -> None:
-    """What is no event of its own: an alias, a piece of a recording, operations on profiles and groups."""
-    if isinstance(event.payload, AliasPayload):
-        # Anybody may say it, so no state numbers it: the log's clock does, and the place within its millisecond.
-        version = (place.stamp << 20) | ((place.offset & 63) << 14) | min(place.line, 2**14 - 1)
-        link = Link("profile", event.payload.alias, event.raw.profile_id, version)
-        rows.identity(device.project_id, link, event.time, place)
-    elif isinstance(event.payload, ReplayPayload):
+    """What is no event of its own: a link, a piece of a recording, operations on profiles and groups."""
+    if isinstance(event.payload, ReplayPayload):
         rows.replay(chunk_row(event.raw, event.payload, place.stamp), place)
-    # Groups may be given to somebody unknown: whose device it is, and while that is not known, the device's own record.
-    profile_id = event.raw.profile_id or device.profile_id or device.device_id
+    # Groups may be given to somebody unknown: then they are of the device's own record, and of the person by its link.
+    profile_id = event.raw.profile_id or device.device_id
     for change in event.changes:
         rows.operation(change, profile_id, event, place)
 
@@ -149,6 +146,8 @@ def _session_of(device: Device, event: Prepared, profile_id: str, place: Place, 
             _touch(device, session)
             extended = extend(session, event, profile_id)
             setattr(device, name, extended)
+            if profile_id and (session["profile_id"], session["started"]) != (profile_id, extended["started"]):
+                _say_touch(extended, event, place, rows)
             return extended
     late = device.current is not None and event.time < device.current["started"]
     if not late:
@@ -163,10 +162,18 @@ def _session_of(device: Device, event: Prepared, profile_id: str, place: Place, 
         device.earlier, device.current = device.current, begun
     device.emitted[begun["session_id"]] = None
     rows.count("sessions", begun["session_month"])
+    _say_touch(begun, event, place, rows)
     start = _session_event("session_start", begun, event.time - _START_BEFORE_MS, place)
     start["path"], start["origin"] = event.columns["path"], event.columns["origin"]
     rows.event(start, month_of(event.time - _START_BEFORE_MS))
     return begun
+
+
+def _say_touch(session: Session, event: Prepared, place: Place, rows: Rows) -> None:
+    """The session is a visit of the profile that the event names, if it names one."""
+    if event.raw.profile_id:
+        change = Change(ProfileOpKind.TOUCH, touch_of(session), time=session["started"])
+        rows.operation(change, event.raw.profile_id, event, place)
 
 
 def _touch(device: Device, session: Session) -> None:

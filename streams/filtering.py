@@ -3,6 +3,7 @@
 from typing import Literal
 
 from schemas.control import BotPolicy, ProjectRecord
+from schemas.raw_event import RawKind
 from streams.prepare import Prepared
 
 Unwanted = Literal["bots", "filtered"]
@@ -11,6 +12,8 @@ Unwanted = Literal["bots", "filtered"]
 def unwanted(event: Prepared, project: ProjectRecord) -> Unwanted | None:
     """As what the event is counted instead of being stored (a field of the ledger), or None."""
     raw = event.raw
+    if raw.kind is RawKind.UNLINK:
+        return None  # whoever keeps the project in order is no visitor of it
     filters = project.compiled_filters
     if filters:
         country: str = event.surroundings["country"]

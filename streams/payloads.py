@@ -17,6 +17,7 @@ from schemas.raw_event import (
     RawKind,
     ReplayPayload,
     TrackPayload,
+    UnlinkPayload,
 )
 from streams.enrich.properties import safe_properties
 from streams.rejected import Rejected
@@ -30,6 +31,7 @@ _MODELS: dict[RawKind, type[BaseModel]] = {
     RawKind.GROUP: GroupPayload,
     RawKind.ASSIGN_GROUP: AssignGroupPayload,
     RawKind.REPLAY: ReplayPayload,
+    RawKind.UNLINK: UnlinkPayload,
 }
 _OF_A_PROFILE = frozenset({RawKind.IDENTIFY, RawKind.INCREMENT, RawKind.DECREMENT, RawKind.ALIAS})
 _TRAITS = ("first_name", "last_name", "email", "avatar")
@@ -52,6 +54,8 @@ class Change(NamedTuple):
     values: dict[str, Any]
     groups: tuple[str, ...] = ()
     group_id: str = ""
+    time: int | None = None
+    """Of the operation, in milliseconds, where it is not the event's."""
 
 
 def read_payload(raw: RawEvent) -> Said:
@@ -74,6 +78,8 @@ def read_payload(raw: RawEvent) -> Said:
         return Said(said.name, said.properties, said.groups, said)
     if isinstance(said, ReplayPayload) and not (said.session_id or raw.session_id):
         raise Rejected("session_id_missing", "A piece of a recording needs the session it is of.", raw.project_id)
+    if isinstance(said, UnlinkPayload) and not (said.alias or raw.device_id):
+        raise Rejected("bad_payload", "An unlink names a device or an alias.", raw.project_id)
     return Said("", said.properties if isinstance(said, IdentifyPayload) else {}, (), said)
 
 
@@ -110,6 +116,10 @@ def _identified(payload: IdentifyPayload, own: dict[str, Any], around: dict[str,
     gone = [path for name in payload.unset if (path := _one_path(name))]
     if gone:
         changes.append(Change(ProfileOpKind.UNSET, dict.fromkeys(gone)))
+    for op, lists in ((ProfileOpKind.APPEND, payload.append), (ProfileOpKind.UNION, payload.union)):
+        items, _ = safe_properties(lists)
+        if items:
+            changes.append(Change(op, _below(items)))
     return changes
 
 

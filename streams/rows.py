@@ -10,6 +10,7 @@ from schemas.envelope import Headers
 from schemas.event_time import clickhouse_time, month_of
 from schemas.partition import partition_of
 from streams import metrics
+from streams.identity import Link
 from streams.payloads import Change
 from streams.prepare import Place, Prepared
 from streams.processor import Record
@@ -29,15 +30,6 @@ class _Envelope:
     def __init__(self) -> None:
         self.lines: list[bytes] = []
         self.size = 0
-
-
-class Link(NamedTuple):
-    """What belongs to a profile: a device, or another profile's id; of its links the highest version stands."""
-
-    kind: str
-    source_id: str
-    profile_id: str
-    version: int
 
 
 class Tally(NamedTuple):
@@ -80,8 +72,8 @@ class Rows:
         self._add(topics.SESSIONS, session_row(now, 1, coordinates))
 
     def identity(self, project_id: str, link: Link, time: int, place: Place) -> None:
-        """A link to a profile."""
-        row = {"project_id": project_id, **link._asdict(), "created_at": clickhouse_time(time), "is_deleted": 0}
+        """A link to a profile, made or taken back."""
+        row = {"project_id": project_id, **link._asdict(), "created_at": clickhouse_time(time)}
         self._add(topics.IDENTITIES, row | _raw_line(place))
         self.count("identities", month_of(time))
 
@@ -95,7 +87,7 @@ class Rows:
             "project_id": event.raw.project_id,
             "group_id" if of_group else "profile_id": owner,
             "event_id": event.event_id,
-            "time": event.time,
+            "time": event.time if change.time is None else change.time,
             "values": change.values,
             **_raw_line(place),
         }

@@ -1,9 +1,9 @@
 """What operations change: a profile or a group. Its state, and what each operation does to it.
 
 Of two settings of one property the one with the later event time stands, whichever came first. Counting adds to what
-stands there, whenever it happened, and a setting from before the last count doesn't undo it. Setting once never
-replaces a value, and any setting replaces it. Taking away is remembered, so that an older setting that comes late
-stays away too.
+stands there, whenever it happened, and a setting from before the last count doesn't undo it; so does appending to a
+list. Setting once never replaces a value, and any setting replaces it. Taking away is remembered, so that an older
+setting that comes late stays away too. Touches stand apart (``touch``).
 """
 
 import math
@@ -14,7 +14,9 @@ import orjson
 
 from schemas.group import GroupOp, GroupOpKind
 from schemas.profile import ProfileOp, ProfileOpKind
+from streams.lists import NotAListError, appended
 from streams.rejected import Rejected
+from streams.touch import FIRST, LAST, Touch, first_of, is_reserved, last_of, touch_properties
 
 MAX_PROPERTIES = 1_000
 MAX_STATE_BYTES = 256 * 1024
@@ -34,15 +36,17 @@ Operation = ProfileOp | GroupOp
 
 class Subject:
     """State of a profile or a group. ``values``: property path (or trait) to [value, event time it was set at in
-    milliseconds], the value None for what was taken away; ``size``: about how many bytes it takes.
+    milliseconds], the value None for what was taken away; ``size``: about how many bytes it takes, without touches.
     """
 
-    __slots__ = ("created", "groups", "size", "updated", "values", "version")
+    __slots__ = ("created", "first", "groups", "last", "size", "updated", "values", "version")
 
     def __init__(self, state: bytes | None) -> None:
         data: dict[str, Any] = orjson.loads(state) if state is not None else {}
         self.values: Entries = data.get("values", {})
         self.groups: list[str] = data.get("groups", [])
+        self.first: Touch | None = data.get("first")
+        self.last: Touch | None = data.get("last")
         self.created: int | None = data.get("created")
         self.updated: int = data.get("updated", 0)
         self.version: int = data.get("version", 0)
@@ -51,8 +55,9 @@ class Subject:
     def encode(self) -> bytes:
         """The state to be stored."""
         data = {name: getattr(self, name) for name in self.__slots__}
-        if not self.groups:
-            del data["groups"]
+        for name in ("first", "groups", "last"):
+            if not data[name]:
+                del data[name]
         return orjson.dumps(data)
 
     def put(self, name: str, value: Any, time: int) -> None:
@@ -78,12 +83,14 @@ class Subject:
         return None if entry is None else entry[0]
 
     def properties(self) -> dict[str, Any]:
-        """All that stands below ``properties.``, by its path there."""
-        return {
+        """All that stands below ``properties.``, by its path there, and the touches."""
+        own = {
             name[len(PREFIX) :]: value
             for name, (value, _) in self.values.items()
-            if value is not None and name.startswith(PREFIX)
+            # What was set under a touch's name before it was reserved could not stand beside the touch.
+            if value is not None and name.startswith(PREFIX) and not is_reserved(name)
         }
+        return own | touch_properties(FIRST, self.first) | touch_properties(LAST, self.last)
 
 
 def apply_operation(subject: Subject, operation: Operation, traits: frozenset[str]) -> None:
@@ -91,29 +98,46 @@ def apply_operation(subject: Subject, operation: Operation, traits: frozenset[st
     project_id, time = operation.project_id, operation.time
     if not 0 <= time < MAX_TIME_MS:
         raise Rejected("not_an_operation", f"The time {time} ms is not possible.", project_id)
-    values = {name: v for name, v in operation.values.items() if name in traits or name.startswith(PREFIX)}
-    groups: list[str] = []
-    match operation.op:
-        case ProfileOpKind.SET | GroupOpKind.SET:
-            changes = {name: [v, time] for name, v in values.items() if _may_set(subject.values, name, time)}
-        case ProfileOpKind.SET_ONCE:
-            times = {name: _once_at(subject.values, name, time) for name in values}
-            changes = {name: [v, at] for name, v in values.items() if (at := times[name]) is not None}
-        case ProfileOpKind.INCREMENT:
-            changes = {name: _counted(subject.values, name, v, operation) for name, v in values.items()}
-        case ProfileOpKind.UNSET:
-            changes = {name: [None, time] for name in values if subject.values.get(name, (None, 0))[1] <= time}
-        case ProfileOpKind.ASSIGN_GROUPS:
-            known = set(subject.groups)
-            changes, groups = {}, [group for group in dict.fromkeys(_groups(operation)) if group not in known]
+    values = {name: v for name, v in operation.values.items() if name in traits or _is_open(name)}
+    changes = _changes(subject.values, values, operation)
+    groups = _new_groups(subject, operation)
     _check_bounds(subject, changes, groups, project_id)
     for name, (value, at) in changes.items():
         _change(subject, name, value, at)
+    if operation.op is ProfileOpKind.TOUCH:
+        touch = [time, operation.values]
+        subject.first, subject.last = first_of(subject.first, touch), last_of(subject.last, touch)
     subject.groups = subject.groups + groups
     subject.size += sum(len(group) + _ENTRY_BYTES for group in groups)
     subject.created = time if subject.created is None else min(subject.created, time)
     subject.updated = max(subject.updated, time)
     subject.version += 1
+
+
+def _changes(entries: Entries, values: dict[str, Any], operation: Operation) -> Entries:
+    """The entries as the operation makes them. Raises Rejected."""
+    time = operation.time
+    match operation.op:
+        case ProfileOpKind.SET | GroupOpKind.SET:
+            return {name: [v, time] for name, v in values.items() if _may_set(entries, name, time)}
+        case ProfileOpKind.SET_ONCE:
+            times = {name: _once_at(entries, name, time) for name in values}
+            return {name: [v, at] for name, v in values.items() if (at := times[name]) is not None}
+        case ProfileOpKind.INCREMENT:
+            return {name: _counted(entries, name, v, operation) for name, v in values.items()}
+        case ProfileOpKind.APPEND | ProfileOpKind.UNION:
+            return {name: _lengthened(entries, name, v, operation) for name, v in values.items()}
+        case ProfileOpKind.UNSET:
+            return {name: [None, time] for name in values if entries.get(name, (None, 0))[1] <= time}
+    return {}
+
+
+def _new_groups(subject: Subject, operation: Operation) -> list[str]:
+    """The groups an operation assigns that the subject does not belong to yet."""
+    if operation.op is not ProfileOpKind.ASSIGN_GROUPS or not isinstance(operation, ProfileOp):
+        return []
+    known = set(subject.groups)
+    return [group for group in dict.fromkeys(operation.groups) if group not in known]
 
 
 def _change(subject: Subject, name: str, value: Any, time: int) -> None:
@@ -126,8 +150,9 @@ def _change(subject: Subject, name: str, value: Any, time: int) -> None:
     subject.put(name, value, time)
 
 
-def _groups(operation: Operation) -> tuple[str, ...]:
-    return operation.groups if isinstance(operation, ProfileOp) else ()
+def _is_open(name: str) -> bool:
+    """Whether senders may set a property of that name."""
+    return name.startswith(PREFIX) and not is_reserved(name)
 
 
 def _may_set(values: Entries, name: str, time: int) -> bool:
@@ -170,6 +195,20 @@ def _counted(values: Entries, name: str, amount: Any, operation: Operation) -> l
     if not (_MIN_INT <= total <= _MAX_INT if isinstance(total, int) else math.isfinite(total)):
         raise Rejected("number_too_large", f"{label} would become too large.", operation.project_id)
     return [total, max(operation.time, _newest(values, name))]
+
+
+def _lengthened(values: Entries, name: str, items: Any, operation: Operation) -> list[Any]:
+    """The entry of a property after appending to it. Raises Rejected where it is no list or becomes too long."""
+    known = values.get(name)
+    stands = known[0] if known is not None else None
+    if stands is None and _stands(values, name):
+        stands = {}
+    try:
+        whole = appended(stands, items, once=operation.op is ProfileOpKind.UNION)
+    except NotAListError as error:
+        message = f"{name.removeprefix(PREFIX)}: {error}"
+        raise Rejected(error.reason, message, operation.project_id) from None
+    return [whole, max(operation.time, _newest(values, name))]
 
 
 def _number(value: Any) -> int | float | None:

@@ -13,11 +13,13 @@ from streams.enrich.geo import Geo
 from streams.profiles import ProfilesProcessor
 from tests.unit.streams.raw_log import Message, Partition, RawLog
 
+KINDS = {"identify": "set", "touch": "touch", "increment": "increment", "assign_group": "assign_groups"}
+"""Examples of operations on a profile, and what they do."""
 EXAMPLES = Path(__file__).parents[3] / "schemas" / "examples"
 STAMP = 1_772_625_725_000
 """The broker's stamp of the message that holds them all: 2026-03-04 12:02:05 UTC."""
 ORDER = ("app_offline", "server", "screen_view", "identify", "revenue", "minimal")
-OPERATIONS = ("increment", "assign_group", "group", "alias", "replay")
+OPERATIONS = ("increment", "assign_group", "group", "alias", "replay", "unlink")
 PROJECT = ProjectRecord(id="shop", organization_id="acme", name="Shop", currency="CHF")
 EPOCHS = dict.fromkeys((spec.name for spec in topics.TOPICS), 1)
 BERN = Geo("CH", "Bern", "Bern", 7.4474, 46.948)
@@ -40,7 +42,8 @@ def golden_rows() -> dict[str, dict[str, Any]]:
     messages = [Message(number, STAMP, orjson.dumps(operation)) for number, operation in enumerate(operations)]
     for message in messages:
         people.take([Chunk(topics.PROFILE_OPS, 5, message.offset, [message], message.offset + 1)])
-    profiles = people.rows(topics.PROFILES)
+    by_kind = {operation["op"]: operation for operation in operations}
+    profiles = dict(zip((row["op"] for row in operations if "profile_id" in row), people.rows(topics.PROFILES), strict=True))
     start, *_ = (row for row in devices.events("session_start") if row["raw_line"] == ORDER.index("screen_view"))
     ended = log.ticks(STAMP, STAMP + 31 * 60_000).chunk(1)
     first_rows = len(devices.rows(topics.SESSIONS))
@@ -57,10 +60,10 @@ def golden_rows() -> dict[str, dict[str, Any]]:
             "taken_back": later[0],
             "closed": later[1],
         },
-        "identity": dict(zip(("identify", "alias"), devices.rows(topics.IDENTITIES), strict=True)),
-        "profile_op": dict(zip(("identify", *OPERATIONS[:2]), operations, strict=False)),
-        "profile": dict(zip(("identify", *OPERATIONS[:2]), profiles, strict=True)),
-        "group_op": {"company": operations[3]},
+        "identity": dict(zip(("identify", "alias", "unlink"), devices.rows(topics.IDENTITIES), strict=True)),
+        "profile_op": {name: by_kind[op] for name, op in KINDS.items()},
+        "profile": {name: profiles[op] for name, op in KINDS.items()},
+        "group_op": {"company": by_kind["set_group"]},
         "group": {"company": people.rows(topics.GROUPS)[0]},
         "replay_chunk": {"chunk": devices.rows(topics.REPLAY)[0]},
         "ledger_row": {"message": ledger[0], "tick": ledger[-1]},

@@ -167,14 +167,16 @@ def test_events_take_the_source_of_their_session() -> None:
     assert only(partition)["utm_medium"] == "cpc"
 
 
-def test_identify_links_the_device_and_names_what_follows() -> None:
+def test_identify_links_the_device_and_its_events_stay_as_they_were_sent() -> None:
+    """Whose they are is asked of the link, so that it can be taken back."""
     partition = live(track(), identify("device-1", "ann", NOON + 1, first_name="Ann"), track(time=NOON + 2))
     (link,) = partition.rows(topics.IDENTITIES)
     assert (link["kind"], link["source_id"], link["profile_id"]) == ("device", "device-1", "ann")
-    assert [row["profile_id"] for row in partition.events("screen_view")] == ["", "ann"]
-    assert only(partition)["profile_id"] == "ann"
+    assert [row["profile_id"] for row in partition.events("screen_view")] == ["", ""]
+    assert only(partition)["profile_id"] == ""
     assert only(partition)["event_count"] == 2
-    (operation,) = partition.rows(topics.PROFILE_OPS)
+    operation, touch = partition.rows(topics.PROFILE_OPS)
+    assert (touch["op"], touch["profile_id"], touch["time"]) == ("touch", "ann", NOON)
     assert (operation["op"], operation["profile_id"], operation["time"]) == ("set", "ann", NOON + 1)
     assert operation["values"]["first_name"] == "Ann"
     assert operation["values"]["properties.browser"] == "Chrome"
@@ -190,7 +192,8 @@ def test_a_link_is_written_when_it_changes() -> None:
 
 def test_an_event_names_its_own_profile() -> None:
     partition = live(track(profile_id="ann"), track(time=NOON + 1))
-    assert [row["profile_id"] for row in partition.events("screen_view")] == ["ann", "ann"]
+    assert [row["profile_id"] for row in partition.events("screen_view")] == ["ann", ""]
+    assert only(partition)["profile_id"] == "ann"
 
 
 def test_bots_are_stored_and_have_no_session() -> None:
@@ -216,7 +219,7 @@ def test_repeats_change_nothing(device: str) -> None:
     again = {**event, "event_id": "7B2C0C2E00004000800000000000ABCD"}
     partition = live(event, again, identify("device-1", "ann"), identify("device-1", "ann"))
     assert len(partition.events("screen_view")) == 1
-    assert len(partition.rows(topics.PROFILE_OPS)) == 1
+    assert [row["op"] for row in partition.rows(topics.PROFILE_OPS)] == (["set", "touch"] if device else ["set"])
     assert [row["repeated"] for row in partition.rows(topics.LEDGER) if row["kind"] == "message"] == [0, 1, 0, 1]
 
 

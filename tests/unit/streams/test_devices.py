@@ -198,7 +198,7 @@ def test_a_ledger_row_says_what_became_of_the_lines() -> None:
         ("identities", 202603): 1,
         ("sessions", 202603): 1,
         ("session_events", 202603): 1,
-        ("profile_ops", 202603): 1,
+        ("profile_ops", 202603): 2,
     }
 
 

@@ -98,7 +98,7 @@ def test_an_identify_may_set_once_and_take_away() -> None:
 
 
 def test_groups_go_to_whom_they_are_said_of() -> None:
-    """To the profile named, else to the one whose device it is, else to the device's own record."""
+    """To the profile named, else to the device's own record: whose device it is may be taken back."""
     groups = {"group_ids": ["acme", "team", "acme"]}
     found = operations(
         operate("assign_group", groups),
@@ -108,7 +108,7 @@ def test_groups_go_to_whom_they_are_said_of() -> None:
     )
     assert [(one["profile_id"], one["groups"]) for one in found if one["op"] == "assign_groups"] == [
         ("device-1", ["acme", "team"]),
-        ("ann", ["acme", "team"]),
+        ("device-1", ["acme", "team"]),
         ("bob", ["acme", "team"]),
     ]
 
