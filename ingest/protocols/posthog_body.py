@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl
 from ingest.answers import bad_request
 from ingest.body_encoding import decompress
 from ingest.json_body import request_json
+from ingest.protocols.lz_string import unpack_lz_string
+from ingest.protocols.posthog_keys import token_of, token_of_events
 from ingest.protocols.protocol import Request
 from schemas.event_time import parse_iso_ms
 
@@ -16,7 +18,7 @@ MAX_BODY_BYTES = 10 * 1024 * 1024
 MAX_EVENTS = 10_000
 
 _GZIP = b"\x1f\x8b"
-_TOKENS = ("api_key", "token", "$token")
+_LZ_STRING = ("lz64", "lz-string")
 _LONGEST_MILLISECONDS = 15
 """Digits; what is longer is no time."""
 
@@ -33,7 +35,7 @@ def read_posted(request: Request) -> Posted:
     """The events of a request in any of the shapes that clients of all ages send.
 
     :raises Refusal: ``not_json``, ``not_an_object``, ``no_events``, ``too_many_events``, ``broken_encoding``,
-        ``compression_not_supported``, ``too_large``, ``too_many_values``.
+        ``too_large``, ``too_many_values``.
     """
     query = _pairs(request.query)
     value = request_json(request._replace(body=_content(request, query)))
@@ -46,7 +48,7 @@ def read_posted(request: Request) -> Posted:
         raise bad_request("no_events", "The request brings no events.")
     if len(events) > MAX_EVENTS:
         raise bad_request("too_many_events", f"At most {MAX_EVENTS} events are taken at once.")
-    return Posted(_token(envelope) or _token_of(events), events, _sent_ms(envelope, query))
+    return Posted(token_of(envelope) or token_of_events(events), events, _sent_ms(envelope, query))
 
 
 def _content(request: Request, query: dict[str, str]) -> bytes:
@@ -56,13 +58,18 @@ def _content(request: Request, query: dict[str, str]) -> bytes:
     elif body.startswith((b"data=", b"compression=")):
         form = _pairs(body)
         body, compression = form.get("data", "").encode(), form.get("compression", compression)
-    if compression.lower() in ("lz64", "lz-string"):
-        message = "Bodies compressed with lz-string are not taken: let the client use gzip-js or base64."
-        raise bad_request("compression_not_supported", message)
     # Clients fall back to plain JSON without always saying so: what it looks like decides, not what was said.
     if not body.startswith(_GZIP) and not body.lstrip().startswith((b"{", b"[")) and body:
-        body = _from_base64(body)
+        body = _from_lz_string(body) if compression.lower() in _LZ_STRING else _from_base64(body)
     return decompress(body, "gzip", MAX_BODY_BYTES) if body.startswith(_GZIP) else body
+
+
+def _from_lz_string(body: bytes) -> bytes:
+    try:
+        packed = body.decode("ascii").strip().replace(" ", "+")
+        return unpack_lz_string(packed, MAX_BODY_BYTES).encode()
+    except ValueError as error:
+        raise bad_request("broken_encoding", "The body is not what lz-string makes in base64.") from error
 
 
 def _from_base64(body: bytes) -> bytes:
@@ -80,24 +87,6 @@ def _pairs(text: bytes) -> dict[str, str]:
         return dict(parse_qsl(text.decode("latin-1"), keep_blank_values=True, max_num_fields=64))
     except ValueError:
         return {}
-
-
-def _token(given: dict[str, Any]) -> str:
-    for name in _TOKENS:
-        token = given.get(name)
-        if isinstance(token, str) and token:
-            return token.strip()
-    return ""
-
-
-def _token_of(events: list[Any]) -> str:
-    # One request is one project's: the first event that names a token speaks for all.
-    for event in events:
-        if isinstance(event, dict):
-            properties = event.get("properties")
-            if token := _token(event) or (_token(properties) if isinstance(properties, dict) else ""):
-                return token
-    return ""
 
 
 def _sent_ms(envelope: dict[str, Any], query: dict[str, str]) -> int | None:

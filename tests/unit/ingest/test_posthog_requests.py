@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -19,10 +20,16 @@ from schemas.raw_event import RawKind
 from tests.unit.ingest.requests import request, submission
 
 KEY = "5c5a2f6e-0d3f-4f7e-9d5c-111111111111"
+OTHER_KEY = "5c5a2f6e-0d3f-4f7e-9d5c-222222222222"
 UUID = "0193f6a0-0000-7000-8000-0000000000aa"
 SETTLED = Settled("e", "d", "s")
 EVENT = {"event": "a", "distinct_id": "b", "properties": {"token": KEY}}
 PLAIN = orjson.dumps(EVENT)
+LZ_STRING = (
+    "N4IgpgbmB2AuIC4QEMQBoQBMCWBnW20AxrAPraaIgBG6IADgE4D29YjBYuioszA1jCoBWIsOQAmAGYA2MAFoADJgDM"
+    "U+QBYpAdgUBOTKPkBGU2fOmQAXytA="
+)
+"""The same event, packed by lz-string itself."""
 
 
 @pytest.mark.parametrize(
@@ -40,6 +47,9 @@ PLAIN = orjson.dumps(EVENT)
         (b"data=" + base64.b64encode(PLAIN), b""),
         (b"data=" + quote(PLAIN.decode()).encode() + b"&compression=", b""),
         (b"compression=base64&data=" + quote(base64.b64encode(PLAIN).decode()).encode(), b""),
+        (b"data=" + quote(LZ_STRING).encode() + b"&compression=lz64", b""),
+        (LZ_STRING.encode(), b"compression=lz64"),
+        (PLAIN, b"compression=lz64"),
     ],
 )
 def test_bodies_of_clients_of_all_ages_are_read(body: bytes, query: bytes) -> None:
@@ -66,8 +76,8 @@ def test_a_get_carries_its_data_in_the_address() -> None:
         (b"[" + b"0," * 10_000 + b"0]", b"", "too_many_events"),
         (base64.b64encode(b'"a"'), b"", "not_an_object"),
         (b"\x1f\x8bnot gzip", b"", "broken_encoding"),
-        (PLAIN, b"compression=lz64", "compression_not_supported"),
-        (PLAIN, b"compression=lz-string", "compression_not_supported"),
+        (b"%%%", b"compression=lz64", "broken_encoding"),
+        (LZ_STRING[:-9].encode(), b"compression=lz-string", "broken_encoding"),
     ],
 )
 def test_bodies_that_cannot_be_read(body: bytes, query: bytes, reason: str) -> None:
@@ -173,3 +183,34 @@ def test_a_page_loads_a_quiet_configuration(page: TestClient) -> None:
 @pytest.mark.parametrize("token", ["a%22%5D%3Balert(1)%2F%2F", "x" * 65, "a.b"])
 def test_nothing_but_a_key_gets_into_the_script(page: TestClient, token: str) -> None:
     assert page.get(f"/array/{token}/config.js").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"api_key": OTHER_KEY},
+        {"token": OTHER_KEY},
+        {"$token": "short"},
+        {"properties": {"token": OTHER_KEY}},
+        {"properties": {"api_key": OTHER_KEY}},
+    ],
+    ids=str,
+)
+def test_an_event_of_another_key_is_not_counted_to_this_one(other: dict[str, Any]) -> None:
+    event = {"event": "a", "distinct_id": "b"}
+    for body in ({"api_key": KEY, "batch": [event, {**event, **other}]}, [{**event, "token": KEY}, {**event, **other}]):
+        for path in ("/i/v0/e", "/engage", "/s"):
+            with pytest.raises(Refusal) as refused:
+                ROUTES[path].parse(request(orjson.dumps(body)))
+            assert (refused.value.status, refused.value.reason) == (400, "another_key")
+    bearer = {b"authorization": f"Bearer {KEY}".encode()}
+    good, bad = submission(V1, orjson.dumps({"batch": [event, {**event, **other}]}), bearer).events
+    assert isinstance(good, SentEvent)
+    assert isinstance(bad, Refusal)
+    assert bad.reason == "another_key"
+
+
+def test_a_token_of_the_senders_own_is_a_property() -> None:
+    event = {"event": "reset", "distinct_id": "b", "properties": {"token": "a-token-to-reset-a-password"}}
+    (sent,) = submission(CAPTURE, orjson.dumps({"api_key": KEY, "batch": [event]})).events
+    assert isinstance(sent, SentEvent)
