@@ -2,7 +2,10 @@
 
 import logging
 import time
+from typing import NamedTuple
 
+from ingest.access import Admission
+from ingest.allowance import Allowance
 from ingest.answers import (
     Answer,
     Headers,
@@ -21,7 +24,7 @@ from ingest.bundle import Bundle, RequestHeaders
 from ingest.client_ip import FORWARDED
 from ingest.gateway import Gateway
 from ingest.limits import read_body
-from ingest.protocols.protocol import Protocol, Request, SentEvent, Verdict
+from ingest.protocols.protocol import Protocol, Request, SentEvent, Settled, Submission, Verdict
 from ingest.rules import BotDropped
 from schemas.raw_event import RawKind
 
@@ -29,6 +32,16 @@ log = logging.getLogger(__name__)
 
 _REQUEST_IDS = (b"request-id", b"x-request-id")
 """Headers that come back with the answer as they came."""
+
+
+class _Admitted(NamedTuple):
+    """A request that was let in, with its visitor's address and the limits that apply."""
+
+    request: Request
+    submission: Submission
+    ip: str
+    admission: Admission
+    allowance: Allowance | None
 
 
 class Collect:
@@ -49,13 +62,23 @@ class Collect:
             return
         gateway = self._gateway
         extra = [(name, value) for name in _REQUEST_IDS if (value := headers.get(name))]
+        peer = scope["client"]
+        seen = gateway.client_ip.seen(headers, peer[0] if peer else "")
         gateway.busy.begin()
         spoken = self
         try:
-            request, seen = await self._read(scope, receive, headers)
-            if self._protocol.choose is not None:
-                spoken = self._sharing[self._protocol.choose(request).name]
-            answer = await spoken._take(request, seen, extra)
+            body, received_ms = await self._read(scope, receive, headers, seen)
+            began = time.perf_counter()
+            try:
+                request = self._request(scope, headers, body, received_ms)
+                if self._protocol.choose is not None:
+                    chosen, request = self._protocol.choose(request)
+                    spoken = self._sharing[chosen.name]
+                admitted = spoken._admit(request, seen)
+            except Refusal as refusal:
+                gateway.rules.blame(refusal, seen, headers, time.perf_counter() - began)
+                raise
+            answer = admitted if isinstance(admitted, Answer) else await spoken._take(admitted, extra)
             await send_answer(send, answer, extra)
         except Refusal as refusal:
             await spoken._refuse(send, refusal, extra)
@@ -76,38 +99,57 @@ class Collect:
     def _count_refusal(self, refusal: Refusal) -> None:
         self._gateway.metrics.refused.labels(self._protocol.name, str(refusal.status), refusal.reason).inc()
 
-    async def _read(self, scope: Scope, receive: Receive, headers: RequestHeaders) -> tuple[Request, str]:
-        """The whole request, and the address it came from."""
-        gateway = self._gateway
+    async def _read(self, scope: Scope, receive: Receive, headers: RequestHeaders, seen: str) -> tuple[bytes, int]:
+        """The body as it came, and when it began to."""
         if scope["method"] not in self._protocol.methods:
             raise Refusal(405, "method_not_allowed", f"Events are sent with {' or '.join(self._protocol.methods)}.")
         received_ms = time.time_ns() // 1_000_000
-        peer = scope["client"]
-        seen = gateway.client_ip.seen(headers, peer[0] if peer else "")
-        gateway.rules.before(seen)
-        body = await read_body(receive, headers.get(b"content-length"), self._limit)
+        self._gateway.rules.before(seen, headers)
+        return await read_body(receive, headers.get(b"content-length"), self._limit), received_ms
+
+    def _request(self, scope: Scope, headers: RequestHeaders, body: bytes, received_ms: int) -> Request:
         if (encoding := headers.get(b"content-encoding")) is not None:
             body = decompress(body, encoding.decode("latin-1"), self._limit)
-        if not gateway.serving:
+        if not self._gateway.serving:
             raise unavailable("starting", "The gateway is starting.")
-        return Request(scope["method"], scope["path"], scope["query_string"], headers, body, received_ms), seen
+        return Request(scope["method"], scope["path"], scope["query_string"], headers, body, received_ms)
 
-    async def _take(self, request: Request, seen: str, extra: Headers) -> Answer:
-        """``extra``: headers of the answer, to which those are added that the rules want."""
-        protocol, gateway = self._protocol, self._gateway
-        headers, received_ms = request.headers, request.received_ms
-        submission = protocol.parse(request)
+    def _admit(self, request: Request, seen: str) -> "_Admitted | Answer":
+        submission = self._protocol.parse(request)
         if isinstance(submission, Answer):
             return submission
-        ip = gateway.client_ip.stated(headers) or seen
-        admission, limits = gateway.rules.admit(submission, headers, seen, ip, received_ms)
-        extra += limits
-        bundle = Bundle(gateway, protocol.name, headers, ip, admission, received_ms)
+        client_ip, rules = self._gateway.client_ip, self._gateway.rules
+        ip = client_ip.stated(request.headers) or seen
+        admission, allowance = rules.admit(submission, request.headers, seen, ip, request.received_ms)
+        return _Admitted(request, submission, ip, admission, allowance)
+
+    async def _take(self, admitted: "_Admitted", extra: Headers) -> Answer:
+        """``extra``: headers of the answer, to which those are added that the rules want."""
+        try:
+            return await self._settle(*admitted)
+        finally:
+            if admitted.allowance is not None:
+                extra += admitted.allowance.headers
+
+    async def _settle(
+        self, request: Request, submission: Submission, ip: str, admission: Admission, allowance: Allowance | None
+    ) -> Answer:
+        protocol, gateway = self._protocol, self._gateway
+        bundle = Bundle(gateway, protocol.name, request.headers, ip, admission, request.received_ms)
         if submission.asks:
             return protocol.accepted(request, [bundle.asker()])
         verdicts = [self._verdict(bundle, event) for event in submission.events]
-        await bundle.durable()
-        gateway.rules.taken(admission, sum(bundle.counts.values()), received_ms)
+        if allowance is None:
+            await bundle.durable()
+        else:
+            taken = sum(isinstance(verdict, Settled) for verdict in verdicts)
+            allowance.take(taken)
+            try:
+                await bundle.durable()
+            except Refusal:
+                allowance.give_back(taken)
+                raise
+        gateway.rules.taken(admission, sum(bundle.counts.values()), request.received_ms)
         for kind, count in bundle.counts.items():
             self._accepted[kind].inc(count)
         return protocol.accepted(request, verdicts)

@@ -27,7 +27,8 @@ class TokenBuckets:
     """Buckets by key, at most so many: the ones not asked for longest are forgotten, that is, full.
 
     ``now`` is any clock in seconds that does not go back. What is asked for may exceed a bucket: it passes when the
-    bucket is full, and the bucket owes the rest, so that the rate is kept in the long run.
+    bucket is full, and the bucket owes the rest, but never more than it holds: whoever brings a lot at once shall not
+    shut out for hours those who share the bucket.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -41,9 +42,10 @@ class TokenBuckets:
         """The balance, changing nothing."""
         return self._balance(limit, self._tokens(key, limit, now), events)
 
-    def take(self, key: str, limit: RateLimit, events: int, now: float) -> Balance:
-        """Take so many, whether they are there or not; the balance afterwards."""
-        tokens = self._tokens(key, limit, now) - events
+    def take(self, key: str, limit: RateLimit, events: float, now: float) -> Balance:
+        """Take so many, whether they are there or not, or give back a negative number; the balance afterwards."""
+        size = _size(limit)
+        tokens = min(max(self._tokens(key, limit, now) - events, -size), size)
         self._buckets[key] = tokens, now
         self._buckets.move_to_end(key)
         while len(self._buckets) > self._capacity:

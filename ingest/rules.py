@@ -10,10 +10,12 @@ from functools import lru_cache
 from ipaddress import IPv6Address
 
 from ingest.access import Access, Admission
-from ingest.answers import Headers, Refusal
-from ingest.protocols.protocol import Submission
+from ingest.allowance import Allowance, Applying
+from ingest.answers import Refusal
+from ingest.protocols.openpanel import credentials
+from ingest.protocols.protocol import SentEvent, Submission
 from ingest.quotas import Quotas
-from ingest.rate_limits import Balance, TokenBuckets
+from ingest.rate_limits import TokenBuckets
 from schemas.address import read_address
 from schemas.bots import Bot, find_bot
 from schemas.control import RateLimit
@@ -24,7 +26,10 @@ _CLIENTS = 20_000
 _ADDRESSES = 50_000
 """Buckets kept at once."""
 _FAILURE_BURST_SECONDS = 50
-_TOO_MANY = "You have exceeded the rate limit for this endpoint."
+_FAILURES_PER_SECOND = 1_000
+"""What a second of work for a refused request costs beside the one for the request itself: no address without a key has
+more than a fiftieth of the event loop in the long run, at twenty failures a second."""
+_FAILED = frozenset({400, 401, 413, 415})
 
 
 class BotDropped(Refusal):
@@ -37,6 +42,13 @@ class BotDropped(Refusal):
         self.bot = bot
 
 
+class Filtered(Refusal):
+    """What a project's filters leave out."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(401, f"filtered_{kind}", message)
+
+
 class Rules:
     """Decides about requests and events by the control records in force. Lives on one event loop."""
 
@@ -47,7 +59,9 @@ class Rules:
         failed_keys_per_second: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``failed_keys_per_second``: with wrong keys, from one address, in the long run; 0: as many as come."""
+        """``failed_keys_per_second``: requests with wrong keys or broken bodies, from one address, in the long run; 0:
+        as many as come.
+        """
         self._access = access
         self._quotas = quotas
         self._clock = clock
@@ -57,22 +71,41 @@ class Rules:
         burst = int(failed_keys_per_second * _FAILURE_BURST_SECONDS)
         self._failure_limit = RateLimit(per_second=failed_keys_per_second, burst=burst)
 
-    def before(self, seen: str) -> None:
-        """Whether to look at a request from this address at all; to be asked before its body is read.
+    def before(self, seen: str, headers: Mapping[bytes, bytes]) -> None:
+        """Whether to look at a request from this address at all; to be asked before its body is read. Whose headers
+        have a client's secret is always let in: others at its address are none of its doing.
 
-        :raises Refusal: 429 after too many with wrong keys.
+        :raises Refusal: 429 after too many that failed.
         """
         if not len(self._failures):
             return
         wait = self._failures.look(_holder(seen), self._failure_limit, 1, self._clock()).wait
-        if wait:
-            message = "Too many requests with wrong keys came from this address."
+        if wait and not self._has_secret(headers):
+            message = "Too many requests with wrong keys or broken bodies came from this address."
             raise Refusal(429, "too_many_failures", message, wait)
+
+    def blame(self, refusal: Refusal, seen: str, headers: Mapping[bytes, bytes], seconds: float) -> None:
+        """A request was refused before anybody vouched for it, for its key or its body, after so much work."""
+        if refusal.status not in _FAILED or isinstance(refusal, Filtered) or not self._failure_limit.per_second:
+            return
+        if not self._has_secret(headers):
+            cost = 1 + seconds * _FAILURES_PER_SECOND
+            self._failures.take(_holder(seen), self._failure_limit, cost, self._clock())
+
+    def _has_secret(self, headers: Mapping[bytes, bytes]) -> bool:
+        client_id, secret = credentials(headers, {})
+        if not secret:
+            return False
+        try:
+            project_id = headers.get(PROJECT_HEADER, b"").decode("latin-1")
+            return self._access.admit(Submission(client_id, secret, ()), "", project_id).verified
+        except Refusal:
+            return False
 
     def admit(
         self, submission: Submission, headers: Mapping[bytes, bytes], seen: str, ip: str, now_ms: int
-    ) -> tuple[Admission, Headers]:
-        """Let a request in; with it the headers its answer carries.
+    ) -> tuple[Admission, Allowance | None]:
+        """Let a request in; with it the limits that apply to its events, if there are any.
 
         ``seen``: the address it came from; ``ip``: its visitor's, which is another where a server says so.
 
@@ -80,19 +113,14 @@ class Rules:
         """
         origin = headers.get(b"origin", b"").decode("latin-1")
         project_id = headers.get(PROJECT_HEADER, b"").decode("latin-1")
-        try:
-            admission = self._access.admit(submission, origin, project_id)
-        except Refusal:
-            if self._failure_limit.per_second:
-                self._failures.take(_holder(seen), self._failure_limit, 1, self._clock())
-            raise
+        admission = self._access.admit(submission, origin, project_id)
         filters = admission.project.filters
         if filters.looks_at_ips and (filters.ip(seen) or filters.ip(ip)):
-            raise _filtered("ip", "IP address is blocked by project filter")
+            raise Filtered("ip", "IP address is blocked by project filter")
         wait = self._quotas.wait(admission.project.record, now_ms)
         if wait:
             raise Refusal(429, "quota_exceeded", "The project's events of this month are used up.", wait)
-        return admission, self._limited(admission, seen, max(len(submission.events), 1))
+        return admission, self._allowance(admission, submission, seen)
 
     def screen(self, admission: Admission, profile_id: str, ip: str, user_agent: str) -> None:
         """Look at one event of an admitted request. ``ip`` and ``user_agent`` are its own.
@@ -103,9 +131,9 @@ class Rules:
         filters = project.filters
         if filters:
             if filters.ip(ip):
-                raise _filtered("ip", "IP address is blocked by project filter")
+                raise Filtered("ip", "IP address is blocked by project filter")
             if filters.profile_id(profile_id):
-                raise _filtered("profile_id", "Profile id is blocked by project filter")
+                raise Filtered("profile_id", "Profile id is blocked by project filter")
         if project.drops_bots and not admission.verified:
             bot = find_bot(user_agent)
             if bot is not None:
@@ -115,39 +143,21 @@ class Rules:
         """So many events of the request are durable."""
         self._quotas.count(admission.project.record, events, now_ms)
 
-    def _limited(self, admission: Admission, seen: str, events: int) -> Headers:
-        """Take from the buckets that apply: all of them or none.
-
-        :raises Refusal: 429 if one has not enough.
-        """
-        asked: list[tuple[TokenBuckets, str, RateLimit]] = []
+    def _allowance(self, admission: Admission, submission: Submission, seen: str) -> Allowance | None:
+        applying: list[Applying] = []
         if admission.limit is not None and admission.limit.per_second:
-            asked.append((self._clients, admission.client_id, admission.limit))
+            holder = admission.client_id or f"project/{admission.project.id}"
+            # The id stands on every page: who has only that shall not use up what its server may send.
+            key = f"{holder}/secret" if admission.verified else holder
+            applying.append(Applying(self._clients, key, admission.limit))
         by_ip = admission.project.record.ip_limit
         # A server with the secret speaks for many visitors from one address.
         if by_ip.per_second and not admission.verified:
-            asked.append((self._addresses, f"{admission.project.id}/{_holder(seen)}", by_ip))
-        if not asked:
-            return []
-        now = self._clock()
-        balances = [buckets.look(key, limit, events, now) for buckets, key, limit in asked]
-        longest = max(balances, key=lambda balance: balance.wait)
-        if longest.wait:
-            raise Refusal(429, "rate_limited", _TOO_MANY, longest.wait, _headers(longest))
-        after = [buckets.take(key, limit, events, now) for buckets, key, limit in asked]
-        return _headers(min(after, key=lambda balance: balance.remaining))
-
-
-def _filtered(kind: str, message: str) -> Refusal:
-    return Refusal(401, f"filtered_{kind}", message)
-
-
-def _headers(balance: Balance) -> Headers:
-    return [
-        (b"ratelimit-limit", str(balance.limit).encode()),
-        (b"ratelimit-remaining", str(balance.remaining).encode()),
-        (b"ratelimit-reset", str(balance.reset).encode()),
-    ]
+            applying.append(Applying(self._addresses, f"{admission.project.id}/{_holder(seen)}", by_ip))
+        if not applying:
+            return None
+        events = sum(isinstance(event, SentEvent) for event in submission.events)
+        return Allowance(applying, max(events, 1), self._clock)
 
 
 @lru_cache(maxsize=8_192)

@@ -1,6 +1,7 @@
 """Clients that would hold the gateway up: it goes on serving the others."""
 
 import asyncio
+import gzip
 import resource
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -109,3 +110,24 @@ async def test_a_flood_of_wrong_keys_from_one_address(gateway: GatewayProcess, t
         await serves(gateway, tenant)
     assert set(refused) <= {401, 429}
     assert sum(refused.values()) == 2_000
+
+
+async def test_a_flood_of_small_bodies_that_hold_millions_of_values(gateway: GatewayProcess, tenant: Tenant) -> None:
+    """Ten kilobytes each, and no key: whoever sends them is soon not listened to, and nobody else is kept waiting."""
+    bomb = gzip.compress(b"[NaN" + b",{}" * 3_495_000 + b"]")
+    address = "2.125.160.216"
+    answers = set()
+    async with connections(gateway, 1) as [(reader, writer)]:
+        for path in ["/posthog/e", "/track", "/batch", "/v1/batch", "/track/batch"] * 40:
+            head = f"POST {path} HTTP/1.1\r\nhost: gateway\r\nx-forwarded-for: {address}\r\n"
+            if path not in ("/posthog/e", "/track", "/batch"):
+                head += "content-encoding: gzip\r\n"
+            writer.write(f"{head}content-length: {len(bomb)}\r\n\r\n".encode() + bomb)
+            answers.add(await status_of(reader))
+            if 429 in answers:
+                break
+        assert answers == {413, 429}
+        # Honest senders are not shut out, not even a server at the same address, which shows its secret.
+        await serves(gateway, tenant)
+        writer.write(request_of(tenant, address=address))
+        assert await status_of(reader) == 200

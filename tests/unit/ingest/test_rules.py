@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 
 from ingest.access import Access
-from ingest.answers import Refusal
+from ingest.allowance import Allowance
+from ingest.answers import Refusal, bad_request
 from ingest.protocols.protocol import SentEvent, Submission
 from ingest.quotas import Quotas
 from ingest.rules import PROJECT_HEADER, BotDropped, Rules
@@ -47,10 +48,21 @@ class House:
         self, events: int = 1, *, client: str = CLIENT, secret: str = "", ip: str = IP, seen: str = ""
     ) -> dict[bytes, bytes]:
         """Headers of the answer to a page's request."""
-        submission = Submission(client, secret, [EVENT] * events)
-        admission, headers = self.rules.admit(submission, PAGE, seen or ip, ip, NOW)
+        allowance = self.ask(events, client=client, secret=secret, ip=ip, seen=seen)
+        if allowance is None:
+            return {}
+        allowance.take(events)
+        return dict(allowance.headers)
+
+    def ask(
+        self, events: int, refused: int = 0, *, client: str = CLIENT, secret: str = "", ip: str = IP, seen: str = ""
+    ) -> Allowance | None:
+        """The limits of a page's request; some of its events can't be taken."""
+        bad: list[SentEvent | Refusal] = [bad_request("invalid_id", "")] * refused
+        submission = Submission(client, secret, [EVENT] * events + bad)
+        admission, allowance = self.rules.admit(submission, PAGE, seen or ip, ip, NOW)
         self.rules.taken(admission, events, NOW)
-        return dict(headers)
+        return allowance
 
     def refusal(self, events: int = 1, **more: str) -> Refusal:
         with pytest.raises(Refusal) as refused:
@@ -82,10 +94,46 @@ def test_a_client_has_so_many_events_and_is_told_how_many_are_left() -> None:
 
 def test_a_batch_larger_than_the_bucket_passes_when_it_is_full_and_is_paid_back() -> None:
     house = House(client_limit=RateLimit(per_second=2, burst=10))
-    house.send(30)
-    assert house.refusal().retry_after == 11
-    house.now += 11
+    house.send(16)
+    assert house.refusal().retry_after == 4
+    house.now += 4
     house.send()
+
+
+def test_nobody_can_make_a_bucket_owe_more_than_it_holds() -> None:
+    house = House(client_limit=RateLimit(per_second=2, burst=10))
+    house.send(10_000)
+    assert house.refusal().retry_after == 6
+    house.now += 6
+    house.send()
+
+
+def test_what_is_refused_of_a_batch_is_not_charged_but_a_request_is() -> None:
+    house = House(client_limit=RateLimit(per_second=2, burst=10))
+    asked = house.ask(5, 2_000)
+    assert asked is not None
+    asked.take(3)
+    assert dict(asked.headers)[b"ratelimit-remaining"] == b"7"
+    asked = house.ask(0, 2_000)
+    assert asked is not None
+    asked.take(0)
+    assert dict(asked.headers)[b"ratelimit-remaining"] == b"6"
+
+
+def test_what_could_not_be_stored_is_given_back() -> None:
+    house = House(client_limit=RateLimit(per_second=2, burst=10), ip_limit=RateLimit(per_second=2, burst=20))
+    asked = house.ask(8)
+    assert asked is not None
+    asked.take(8)
+    asked.give_back(8)
+    assert house.send(1)[b"ratelimit-remaining"] == b"9"
+
+
+def test_who_has_the_key_alone_uses_up_nothing_of_who_has_the_secret() -> None:
+    house = House(client_limit=RateLimit(per_second=2, burst=10))
+    house.send(10_000)
+    assert house.refusal().reason == "rate_limited"
+    assert house.send(7, secret=SECRET)[b"ratelimit-remaining"] == b"3"
 
 
 def test_addresses_are_limited_apart_and_servers_are_not() -> None:
@@ -111,20 +159,62 @@ def test_what_one_bucket_refuses_costs_nothing_of_the_other() -> None:
     for _ in range(20):
         house.refusal()
     assert house.send(2, ip=NEIGHBOUR)[b"ratelimit-remaining"] == b"0"
-    assert house.send(6, secret=SECRET)[b"ratelimit-remaining"] == b"0"
+    house.set(client_limit=RateLimit(per_second=1, burst=10))
+    assert house.send(6)[b"ratelimit-remaining"] == b"0"
 
 
-def test_too_many_wrong_keys_from_an_address_are_not_looked_at() -> None:
+UNKNOWN = Refusal(401, "unknown_client", "")
+BROKEN = Refusal(400, "not_json", "")
+
+
+def test_too_many_failures_from_an_address_are_not_looked_at() -> None:
     house = House()
-    for _ in range(50):
-        house.rules.before(IP)
-        assert house.refusal(secret="sec_wrong", client=str(uuid4())).status == 401
+    for number in range(50):
+        house.rules.before(IP, {})
+        house.rules.blame((UNKNOWN, BROKEN)[number % 2], IP, {}, 0)
     with pytest.raises(Refusal) as refused:
-        house.rules.before(IP)
+        house.rules.before(IP, {})
     assert (refused.value.status, refused.value.reason) == (429, "too_many_failures")
-    house.rules.before(NEIGHBOUR)
+    house.rules.before(NEIGHBOUR, {})
     house.now += refused.value.retry_after or 0
-    house.rules.before(IP)
+    house.rules.before(IP, {})
+
+
+def test_the_more_work_a_failure_made_the_more_it_costs() -> None:
+    house = House()
+    house.rules.blame(BROKEN, IP, {}, 0.05)
+    with pytest.raises(Refusal) as refused:
+        house.rules.before(IP, {})
+    assert refused.value.retry_after == 2
+    house.rules.blame(BROKEN, IP, {}, 60)
+    with pytest.raises(Refusal) as refused:
+        house.rules.before(IP, {})
+    assert refused.value.retry_after == 51
+
+
+@pytest.mark.parametrize("status", [202, 408, 429, 500, 503])
+def test_what_is_not_the_senders_doing_is_not_blamed(status: int) -> None:
+    house = House()
+    house.rules.blame(Refusal(status, "", ""), IP, {}, 60)
+    house.rules.before(IP, {})
+
+
+def test_a_filters_refusal_is_no_failure() -> None:
+    house = House(filters=[FilterRecord(kind="ip", value=IP)])
+    house.rules.blame(house.refusal(), IP, {}, 60)
+    house.rules.before(IP, {})
+
+
+def test_who_shows_a_secret_is_neither_blamed_nor_shut_out_with_others() -> None:
+    house = House()
+    server = {b"openpanel-client-id": CLIENT.encode(), b"openpanel-client-secret": SECRET.encode()}
+    house.rules.blame(BROKEN, IP, server, 60)
+    house.rules.before(IP, {})
+    house.rules.blame(BROKEN, IP, {}, 60)
+    house.rules.before(IP, server)
+    for wrong in ({**server, b"openpanel-client-secret": b"sec_wrong"}, {b"openpanel-client-id": CLIENT.encode()}):
+        with pytest.raises(Refusal):
+            house.rules.before(IP, wrong)
 
 
 def test_a_quota_holds_for_the_month() -> None:
