@@ -6,9 +6,10 @@ from dataclasses import replace
 import orjson
 
 from ingest.answers import Answer, Refusal, bad_request
-from ingest.protocols.posthog_body import MAX_BODY_BYTES, read_posted
+from ingest.protocols.posthog_body import MAX_BODY_BYTES, Posted, read_posted
 from ingest.protocols.posthog_config import ASKED
 from ingest.protocols.posthog_events import read_event
+from ingest.protocols.posthog_keys import another_key, is_of_another_key
 from ingest.protocols.posthog_v1 import V1
 from ingest.protocols.protocol import Protocol, Request, SentEvent, Submission, Verdict
 from schemas.bots import Bot
@@ -16,14 +17,22 @@ from schemas.bots import Bot
 _TAKEN = Answer(200, b'{"status":"Ok"}')
 
 
-def _parse(request: Request) -> Submission:
+def _read(request: Request) -> Posted:
     posted = read_posted(request)
+    if any(is_of_another_key(event, posted.token) for event in posted.events):
+        # The answer has no room for the events that are not taken.
+        raise another_key()
+    return posted
+
+
+def _parse(request: Request) -> Submission:
+    posted = _read(request)
     events = [read_event(event, request.received_ms, posted.sent_ms) for event in posted.events]
     return Submission(posted.token, "", events, key_suffices=True)
 
 
 def _parse_engage(request: Request) -> Submission:
-    posted = read_posted(request)
+    posted = _read(request)
     named = [{"event": "$identify", **event} if isinstance(event, dict) else event for event in posted.events]
     events = [read_event(event, request.received_ms, posted.sent_ms) for event in named]
     return Submission(posted.token, "", events, key_suffices=True)
@@ -31,7 +40,7 @@ def _parse_engage(request: Request) -> Submission:
 
 def _parse_recording(request: Request) -> Submission:
     """Recordings are understood and counted, and not stored."""
-    posted = read_posted(request)
+    posted = _read(request)
     refusal = bad_request("recording_not_stored", "Recordings of PostHog's are not stored.")
     events: list[SentEvent | Refusal] = [refusal for _ in posted.events]
     return Submission(posted.token, "", events, key_suffices=True)

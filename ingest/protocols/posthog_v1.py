@@ -9,6 +9,7 @@ from ingest.answers import Answer, Refusal, bad_request
 from ingest.json_body import read_object
 from ingest.protocols.posthog_body import MAX_BODY_BYTES, MAX_EVENTS
 from ingest.protocols.posthog_events import read_event
+from ingest.protocols.posthog_keys import another_key, is_of_another_key
 from ingest.protocols.protocol import Protocol, Request, Submission, Verdict
 from schemas.event_time import parse_iso_ms
 
@@ -26,11 +27,15 @@ def _parse(request: Request) -> Submission:
     scheme, _, token = request.headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     sent = request.headers.get(b"posthog-request-timestamp", b"").decode("latin-1")
     library, _, version = request.headers.get(b"posthog-sdk-info", b"").decode("latin-1").partition("/")
+    token = token.strip() if scheme.lower() == "bearer" else ""
+    sent_ms = parse_iso_ms(sent)
     events = [
-        read_event(_older(event, library, version), request.received_ms, parse_iso_ms(sent))
+        another_key()
+        if is_of_another_key(event, token)
+        else read_event(_older(event, library, version), request.received_ms, sent_ms)
         for event in _batch(request)
     ]
-    return Submission(token.strip() if scheme.lower() == "bearer" else "", "", events, key_suffices=True)
+    return Submission(token, "", events, key_suffices=True)
 
 
 def _batch(request: Request) -> list[Any]:

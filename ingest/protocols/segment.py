@@ -35,6 +35,7 @@ def _single(kind: str) -> Parse:
     def parse(request: Request) -> Submission:
         message = read_object(request.body)
         client_id, secret = _credentials(request, message)
+        _check_key(message, client_id)
         return Submission(client_id, secret, translate(message, kind, Shared({}, None)), key_suffices=True)
 
     return parse
@@ -47,20 +48,22 @@ def _batch(request: Request) -> Submission:
         raise bad_request("empty_batch", "The body needs a batch: an array with at least one message.")
     if len(messages) > MAX_MESSAGES:
         raise bad_request("too_many_events", f"A batch has at most {MAX_MESSAGES} messages.")
+    client_id, secret = _credentials(request, body, object_of(messages[0]))
+    _check_key(body, client_id)
     shared = Shared(object_of(body.get("context")), time_of(body.get("sentAt")))
     events: list[SentEvent | Refusal] = []
     for index, message in enumerate(messages):
         try:
-            events += _of_batch(message, shared)
+            events += _of_batch(message, client_id, shared)
         except Refusal as refusal:
             events.append(Refusal(refusal.status, refusal.reason, f"batch[{index}]: {refusal.message}"))
-    client_id, secret = _credentials(request, body, object_of(messages[0]))
     return Submission(client_id, secret, events, key_suffices=True)
 
 
-def _of_batch(message: object, shared: Shared) -> list[SentEvent]:
+def _of_batch(message: object, write_key: str, shared: Shared) -> list[SentEvent]:
     if not isinstance(message, dict):
         raise bad_request("not_an_object", "A message is a JSON object.")
+    _check_key(message, write_key)
     return translate(message, text_of(message.get("type")), shared)
 
 
@@ -74,6 +77,7 @@ def _pixel(kind: str) -> Parse:
         for key, value in fields:
             _put(message, key.split("."), value)
         client_id, secret = _credentials(request, message)
+        _check_key(message, client_id)
         return Submission(client_id, secret, translate(message, kind, Shared({}, None)), key_suffices=True)
 
     return parse
@@ -105,6 +109,15 @@ def _credentials(request: Request, *bodies: Mapping[str, Any]) -> tuple[str, str
             return key, ""
     keys = parse_qs(request.query.decode("latin-1")).get("writeKey") if request.query else None
     return keys[0] if keys else "", ""
+
+
+def _check_key(message: Mapping[str, Any], write_key: str) -> None:
+    """A message of another key belongs into another project: it is not counted to this one.
+
+    :raises Refusal: ``another_key``.
+    """
+    if text_of(message.get("writeKey")) not in ("", write_key):
+        raise bad_request("another_key", "The messages of one request have one writeKey.")
 
 
 def _no_metrics(_: Request) -> Answer:
@@ -158,8 +171,24 @@ def _segment(parse: Parse) -> Protocol:
     return Protocol("segment", parse, _verdicts(_success, _failure), _failure, partial=True, max_body_bytes=MAX_BODY)
 
 
+def _of_one_key(parse: Parse) -> Parse:
+    """RudderStack's answer has no room for the messages that are not taken: one of another key refuses them all."""
+
+    def parse_all(request: Request) -> Submission | Answer:
+        parsed = parse(request)
+        if isinstance(parsed, Submission):
+            for event in parsed.events:
+                if isinstance(event, Refusal) and event.reason == "another_key":
+                    raise event
+        return parsed
+
+    return parse_all
+
+
 def _rudderstack(parse: Parse) -> Protocol:
-    return Protocol("rudderstack", parse, _verdicts(_ok, _plain), _plain, partial=True, max_body_bytes=MAX_BODY)
+    return Protocol(
+        "rudderstack", _of_one_key(parse), _verdicts(_ok, _plain), _plain, partial=True, max_body_bytes=MAX_BODY
+    )
 
 
 def _parsers() -> dict[str, Parse]:

@@ -49,7 +49,7 @@ def openpanel(kind: str, payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def posthog(event: str, properties: dict[str, Any]) -> dict[str, Any]:
-    return {"api_key": "k", "event": event, "distinct_id": "ann", "properties": {**ANY, **PERSON, **properties}}
+    return {"event": event, "distinct_id": "ann", "properties": {**ANY, **PERSON, **properties}}
 
 
 CASES: list[tuple[str, Any]] = [

@@ -50,7 +50,7 @@ def test_a_batch_takes_what_is_good(path: str) -> None:
     [
         (BASIC, {}, b"", (KEY, "")),
         ({b"authorization": b"basic " + base64.b64encode(f"{KEY}:sec".encode())}, {}, b"", (KEY, "sec")),
-        (BASIC, {"writeKey": "other"}, b"writeKey=third", (KEY, "")),
+        (BASIC, {"writeKey": KEY}, b"writeKey=third", (KEY, "")),
         ({}, {"writeKey": KEY}, b"writeKey=third", (KEY, "")),
         ({}, {}, b"a=b&writeKey=" + KEY.encode(), (KEY, "")),
         ({b"authorization": b"Bearer abc"}, {"writeKey": KEY}, b"", (KEY, "")),
@@ -142,3 +142,26 @@ def test_questions_of_libraries_bring_no_events(path: str, method: str) -> None:
     answer = ROUTES[path].parse(request(method=method))
     assert isinstance(answer, Answer)
     assert (answer.status, method) in ((200, *ROUTES[path].methods),)
+
+
+@pytest.mark.parametrize("headers", [{}, {b"authorization": b"Basic azo="}], ids=["in-the-body", "in-the-header"])
+def test_a_message_of_another_key_is_not_counted_to_this_one(headers: dict[bytes, bytes]) -> None:
+    message = {"type": "track", "event": "a", "userId": "ann"}
+    body = {} if headers else {"writeKey": "k"}
+    content = orjson.dumps({**body, "batch": [{**message, "writeKey": "k"}, {**message, "writeKey": "other"}]})
+    good, bad = submission(ROUTES["/v1/batch"], content, headers).events
+    assert isinstance(good, SentEvent)
+    assert isinstance(bad, Refusal)
+    assert (bad.status, bad.reason) == (400, "another_key")
+    # RudderStack's answer can't tell one from the other.
+    for path in ("/rudderstack/v1/batch", "/beacon/v1/batch"):
+        with pytest.raises(Refusal, match="one writeKey"):
+            ROUTES[path].parse(request(content, headers))
+
+
+def test_a_message_says_the_key_it_is_sent_with() -> None:
+    message = orjson.dumps({"event": "a", "userId": "ann", "writeKey": "other"})
+    batch = orjson.dumps({"writeKey": "other", "batch": [{"type": "page"}]})
+    for path, content in (("/v1/track", message), ("/v1/batch", batch)):
+        with pytest.raises(Refusal, match="one writeKey"):
+            ROUTES[path].parse(request(content, {b"authorization": b"Basic azo="}))
