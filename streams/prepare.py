@@ -21,16 +21,17 @@ from schemas.event_time import clickhouse_time, reception, time_refusal
 from schemas.lenient_json import parse_lenient
 from schemas.raw_event import RawEvent
 from streams.enrich.geo import NOWHERE, Geo
+from streams.enrich.measures import measured
 from streams.enrich.properties import safe_properties
-from streams.enrich.referrer import MAX_REFERRER, parse_referrer, referrer_from_source
+from streams.enrich.referrer import MAX_REFERRER
 from streams.enrich.revenue import NO_REVENUE, parse_revenue
+from streams.enrich.source import settle_source
 from streams.enrich.url import Location, parse_location
 from streams.payloads import Change, changes_of, read_payload
 from streams.rejected import Rejected
 
 _DAY_MS = 24 * 3_600_000
 _CACHE_ENTRIES = 8_192
-_UTM = slice(Location._fields.index("utm_source"), Location._fields.index("utm_content") + 1)
 _TAKEN = frozenset(
     {"__path", "__referrer", "__title", "__timestamp", "__revenue", "__currency", "__deviceId", "__ip", "__identify"}
     | {"__language", "__screen", "__bot", "__bot_reasons"}
@@ -139,7 +140,7 @@ def prepare(raw: RawEvent, place: Place, project: ProjectRecord | None, locate: 
     location = parse_location(_text(given, "__path"))
     agent = override_agent(parse_agent(raw.user_agent, raw.hints), given)
     surroundings = _surroundings(agent, locate(raw.ip) if raw.ip else NOWHERE)
-    properties = _properties(given, location)
+    properties = _properties(name, given, location)
     return Prepared(
         raw=raw,
         payload=payload,
@@ -152,7 +153,7 @@ def prepare(raw: RawEvent, place: Place, project: ProjectRecord | None, locate: 
         revenue=revenue.amount,
         currency=revenue.currency or (project.currency if revenue.amount else ""),
         surroundings=surroundings,
-        source=_source(_text(given, "__referrer")[:MAX_REFERRER], location.origin, location.source, *location[_UTM]),
+        source=settle_source(_text(given, "__referrer")[:MAX_REFERRER], location, project.origins),
         columns={
             "created_at": clickhouse_time(time),
             "received_at": clickhouse_time(received),
@@ -181,14 +182,16 @@ def _times(raw: RawEvent, place: Place, project: ProjectRecord) -> tuple[int, in
     return received, time
 
 
-def _properties(given: Mapping[str, Any], location: Location) -> dict[str, Any]:
-    """The sender's own properties, and the address's query and fragment, made safe together."""
+def _properties(name: str, given: Mapping[str, Any], location: Location) -> dict[str, Any]:
+    """The sender's own properties, what the page measured, and the address's query and fragment, made safe together."""
     own = {key: value for key, value in given.items() if key not in _TAKEN}
     # Put in before they are made safe: a sender's own "__query" beside "__query.a" is a row that no store can read.
     if location.query:
         own["__query"] = {key.replace(".", "_"): value for key, value in location.query}
     if location.hash:
         own["__hash"] = location.hash
+    if measures := measured(name, given):
+        own |= measures
     properties, _ = safe_properties(own)
     return properties
 
@@ -199,34 +202,6 @@ def _surroundings(agent: Agent, geo: Geo) -> dict[str, Any]:
     columns = {**geo._asdict(), **agent._asdict()}
     del columns["is_server"]
     return columns
-
-
-@lru_cache(maxsize=_CACHE_ENTRIES)
-def _source(
-    raw_referrer: str,
-    origin: str,
-    placed: str,
-    utm_source: str,
-    utm_medium: str,
-    utm_campaign: str,
-    utm_term: str,
-    utm_content: str,
-) -> dict[str, str]:
-    """Columns of ``schemas.event.Source``: what the page was reached from; what the link says of itself (``placed``)
-    names it. Shared: never change it.
-    """
-    referrer = parse_referrer(raw_referrer, origin)
-    named = referrer_from_source(placed) if placed else referrer
-    return {
-        "referrer": referrer.url,
-        "referrer_name": named.name,
-        "referrer_type": named.type,
-        "utm_source": utm_source,
-        "utm_medium": utm_medium,
-        "utm_campaign": utm_campaign,
-        "utm_term": utm_term,
-        "utm_content": utm_content,
-    }
 
 
 def _text(properties: Mapping[str, Any], name: str) -> str:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 from schemas.clean_text import clean_text
+from streams.enrich.click_ids import click_source
 
 MAX_URL = 4_096
 """Characters of an address that are looked at; the rest is cut off."""
@@ -24,7 +25,9 @@ class Location(NamedTuple):
     ``origin`` is ``scheme://host[:port]`` in lower case, without user name or default port. ``path`` begins with
     ``/`` for addresses; a screen's name (``Home/Details``) is kept as it came. ``hash`` begins with ``#``. ``query``
     has every key once with its last value, decoded. ``source`` is what the link says of where it was placed:
-    ``utm_source``, else ``ref``, else ``utm_referrer``.
+    ``utm_source``, else ``ref``, else ``utm_referrer``; ``click_source`` whose click id it carries.
+
+    A fragment that is a path (``#/cart``, ``#!/cart``: hash routing) is part of the path, and its query of the query.
     """
 
     path: str
@@ -37,6 +40,7 @@ class Location(NamedTuple):
     utm_term: str = ""
     utm_content: str = ""
     source: str = ""
+    click_source: str = ""
 
 
 _NOWHERE = Location("")
@@ -70,6 +74,11 @@ def _parse(raw: str) -> Location:
         return Location(text)
     rest, mark, fragment = rest.partition("#")
     path, _, query_text = rest.partition("?")
+    route = fragment.removeprefix("!")
+    if route.startswith("/"):
+        route, _, more = route.partition("?")
+        query_text = f"{query_text}&{more}" if query_text and more else query_text or more
+        path, fragment = f"{path or '/'}#{route}", ""
     query = parse_query(query_text) if query_text else {}
     known = {key.lower(): value for key, value in query.items()} if query else query
     utm_source = known.get("utm_source", "")
@@ -84,6 +93,7 @@ def _parse(raw: str) -> Location:
         utm_term=known.get("utm_term", ""),
         utm_content=known.get("utm_content", ""),
         source=utm_source or known.get("ref", "") or known.get("utm_referrer", ""),
+        click_source=click_source(known),
     )
 
 

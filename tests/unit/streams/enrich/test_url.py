@@ -60,6 +60,17 @@ GOLDEN = [
     ("/?UTM_Source=x", Location("/", query=(("UTM_Source", "x"),), utm_source="x", source="x")),
     ("/?ref=ph", Location("/", query=(("ref", "ph"),), source="ph")),
     ("/?utm_referrer=hn", Location("/", query=(("utm_referrer", "hn"),), source="hn")),
+    # Hash routing: the fragment is the page.
+    ("https://app.example/#/cart", Location("/#/cart", "https://app.example")),
+    ("https://app.example#!/cart", Location("/#/cart", "https://app.example")),
+    ("/app?x=1#/cart?step=2&x=3", Location("/app#/cart", query=(("x", "3"), ("step", "2")))),
+    ("/#/?utm_source=News", Location("/#/", query=(("utm_source", "News"),), utm_source="News", source="News")),
+    ("/#!top", Location("/", hash="#!top")),
+    # Click ids.
+    ("/?gclid=abc", Location("/", query=(("gclid", "abc"),), click_source="google_ads")),
+    ("/?GCLID=abc", Location("/", query=(("GCLID", "abc"),), click_source="google_ads")),
+    ("/?gclid=", Location("/", query=(("gclid", ""),))),
+    ("/?fbclid=f&ttclid=t", Location("/", query=(("fbclid", "f"), ("ttclid", "t")), click_source="tiktok_ads")),
 ]
 
 
