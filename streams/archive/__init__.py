@@ -1,0 +1,1 @@
+"""The raw archive: ``weir.raw`` as Parquet files, for as long as its owner wants to keep it."""
