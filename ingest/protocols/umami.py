@@ -24,9 +24,14 @@ from schemas.raw_event import RawKind
 MAX_EVENTS = 2_000
 _CURRENCY = "USD"
 """What revenue without a currency counts as here; Umami itself leaves it out."""
-_MEASURES = ("lcp", "inp", "cls", "fcp", "ttfb")
+_MEASURES = ("lcp", "inp", "cls", "fcp", "ttfb", "duration")
+_OF_AN_ERROR = ("name", "message", "stack", "handled", "release", "environment", "tags", "fingerprint")
+_LONGEST_ENGAGEMENT_MS = 24 * 3_600_000
 _OVERRIDES = (("browser", "__browser"), ("os", "__os"), ("device", "__device"))
-_LAST_SECOND = 2**43
+_MAX_EVENT_ID = 256
+_LAST_TIME = 2**43
+_LONGEST_TIME = 15
+"""Digits; what is longer is no time."""
 _CODES = {403: "forbidden", 413: "payload-too-large", 429: "too-many-requests"}
 _BEEP = Answer(200, b'{"beep":"boop"}')
 _ALIVE = Answer(200, b'{"ok":true}')
@@ -81,20 +86,37 @@ def _read(body: dict[str, Any]) -> SentEvent:
     )
     if kind == "identify" and frame.profile_id:
         return frame._replace(kind=RawKind.IDENTIFY, payload={"properties": own_properties(data)})
-    if kind == "event":
-        name = event_name(payload["name"]) if payload.get("name") else PAGE_VIEW
-    elif kind in ("identify", "performance"):
-        # What is said of somebody without a name belongs to the visit: an event of its own keeps it.
-        name = kind
-    else:
-        raise bad_request("unknown_type", "There is no such type of request.")
-    properties = {**own_properties(data), **_page(payload)}
-    if kind == "performance":
-        properties |= {key: payload[key] for key in _MEASURES if isinstance(payload.get(key), int | float)}
-    event = frame._replace(payload={"name": name, "properties": properties, "groups": []})
+    if kind == "error":
+        event_id = text_of(payload.get("eventId"), _MAX_EVENT_ID)
+        frame = frame._replace(event_id=event_id, client_ms=_time(payload.get("timestamp"), 1))
+    properties = {**own_properties(data), **_page(payload), **_told_of(kind, payload)}
+    event = frame._replace(payload={"name": _name(kind, payload), "properties": properties, "groups": []})
     if kind != "event" or not data:
         return event
     return event._replace(also=revenue_event(event, data.get("revenue"), data.get("currency"), _CURRENCY))
+
+
+def _name(kind: object, payload: dict[str, Any]) -> str:
+    if kind == "event":
+        return event_name(payload["name"]) if payload.get("name") else PAGE_VIEW
+    if kind in ("identify", "performance", "engagement", "error"):
+        # What is said of somebody without a name belongs to the visit: an event of its own keeps it.
+        return str(kind)
+    raise bad_request("unknown_type", "There is no such type of request.")
+
+
+def _told_of(kind: object, payload: dict[str, Any]) -> dict[str, Any]:
+    """What only this type of request says."""
+    if kind == "performance":
+        return {key: payload[key] for key in _MEASURES if isinstance(payload.get(key), int | float)}
+    if kind == "error":
+        return {key: told for key in _OF_AN_ERROR if (told := payload.get(key)) not in (None, "", {}, [])}
+    if kind == "engagement":
+        time = payload.get("engagement")
+        if isinstance(time, bool) or not isinstance(time, int) or not 0 < time <= _LONGEST_ENGAGEMENT_MS:
+            raise bad_request("invalid_engagement", "An engagement needs its milliseconds, a day's at most.")
+        return {"engagement_time": time}
+    return {}
 
 
 def _page(payload: dict[str, Any]) -> dict[str, str]:
@@ -115,10 +137,13 @@ def _page(payload: dict[str, Any]) -> dict[str, str]:
     return {key: value for key, value in page.items() if value}
 
 
-def _time(seconds: object) -> int | None:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < _LAST_SECOND:
+def _time(stated: object, milliseconds: int = 1_000) -> int | None:
+    """The time in milliseconds; ``milliseconds``: of the unit it is told in."""
+    if isinstance(stated, str) and stated.isascii() and stated.isdigit() and len(stated) <= _LONGEST_TIME:
+        stated = int(stated)
+    if isinstance(stated, bool) or not isinstance(stated, int | float) or not 0 < stated < _LAST_TIME:
         return None
-    return int(seconds * 1000)
+    return int(stated * milliseconds)
 
 
 def _told(verdict: Verdict) -> dict[str, Any]:

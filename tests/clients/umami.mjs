@@ -13,5 +13,11 @@ const answers = [
   await new Umami({ hostUrl: `${WEIR_URL}/umami`, websiteId: WEIR_KEY, userAgent }).track("Prefixed", {}),
   await new Umami({ hostUrl: WEIR_URL, websiteId: "nobody", userAgent }).track("Never", {}),
 ];
+const page = { website: WEIR_KEY, hostname: "shop.example", url: "/cart" };
+const occurrence = { eventId: "0193f6a0-0000-4000-8000-0000000000aa", timestamp: Date.now(), name: "TypeError" };
+answers.push(
+  await client.send({ ...page, engagement: 12000 }, "engagement"),
+  await client.send({ ...page, ...occurrence, message: "no", handled: false }, "error"),
+);
 const told = await Promise.all(answers.map(async (answer) => ({ status: answer.status, body: await answer.json() })));
 console.log(JSON.stringify(told));

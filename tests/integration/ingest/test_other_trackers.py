@@ -80,11 +80,11 @@ def test_posthogs_library_hears_of_a_wrong_key(gateway: GatewayProcess) -> None:
 
 def test_umamis_node_library(gateway: GatewayProcess, gateway_topics: Topics, tenant: Tenant) -> None:
     printed = orjson.loads(run("umami", {"WEIR_URL": gateway.url, "WEIR_KEY": tenant.client_id}))
-    assert [told["status"] for told in printed] == [200, 200, 200, 200, 400]
+    assert [told["status"] for told in printed] == [200, 200, 200, 200, 400, 200, 200]
     assert printed[4]["body"]["error"]["reason"] == "malformed_client_id"
     events = gateway_topics.raw_events(tenant.project_id)
     found = {event["payload"]["name"]: event for event in events}
-    assert sorted(found) == ["Prefixed", "Sale", "identify", "revenue", "screen_view"]
+    assert sorted(found) == ["Prefixed", "Sale", "engagement", "error", "identify", "revenue", "screen_view"]
     assert len(events) == len(found)
     page = found["screen_view"]
     assert page["payload"]["properties"] == {
@@ -97,6 +97,9 @@ def test_umamis_node_library(gateway: GatewayProcess, gateway_topics: Topics, te
     assert (told["sessionId"], told["visitId"]) == (page["device_id"], page["session_id"])
     assert len({(event["device_id"], event["session_id"]) for event in events}) == 1
     assert found["revenue"]["payload"]["properties"]["__revenue"] == 1999
+    assert found["engagement"]["payload"]["properties"]["engagement_time"] == 12_000
+    assert found["error"]["event_id"] == "0193f6a0-0000-4000-8000-0000000000aa"
+    assert found["error"]["payload"]["properties"]["handled"] is False
 
 
 @pytest.fixture

@@ -109,9 +109,61 @@ def test_identify_without_an_id_is_an_event_of_the_visit() -> None:
 
 
 def test_measures_are_an_event() -> None:
-    event = sent("performance", url="/a", lcp=1200.5, cls=0.1, inp="x")
+    event = sent("performance", url="/a", lcp=1200.5, cls=0.1, inp="x", duration=812)
     assert event.payload["name"] == "performance"
-    assert event.payload["properties"] == {"__path": "/a", "lcp": 1200.5, "cls": 0.1}
+    assert event.payload["properties"] == {"__path": "/a", "lcp": 1200.5, "cls": 0.1, "duration": 812}
+    engaged = sent("engagement", url="/a", engagement=12_000)
+    assert engaged.payload == {
+        "name": "engagement",
+        "properties": {"__path": "/a", "engagement_time": 12_000},
+        "groups": [],
+    }
+
+
+def test_an_error_is_an_event_with_an_id_of_its_own() -> None:
+    event = sent(
+        "error",
+        version=1,
+        eventId="0193f6a0-0000-4000-8000-0000000000aa",
+        timestamp=1_763_723_940_500,
+        name="TypeError",
+        message="x is not a function",
+        stack="at a.js:1",
+        handled=False,
+        url="/cart",
+        environment="production",
+        release="",
+        tags={"shop": "de"},
+        screen="800x600",
+        id="ann",
+    )
+    assert event.payload["name"] == "error"
+    assert event.payload["properties"] == {
+        "__path": "/cart",
+        "__screen": "800x600",
+        "name": "TypeError",
+        "message": "x is not a function",
+        "stack": "at a.js:1",
+        "handled": False,
+        "environment": "production",
+        "tags": {"shop": "de"},
+    }
+    assert (event.event_id, event.client_ms) == ("0193f6a0-0000-4000-8000-0000000000aa", 1_763_723_940_500)
+    assert (event.profile_id, event.also) == ("ann", None)
+
+
+@pytest.mark.parametrize(
+    ("stated", "milliseconds"),
+    [
+        (1_763_723_940, 1_763_723_940_000),
+        ("1763723940", 1_763_723_940_000),
+        ("soon", None),
+        (True, None),
+        (1e300, None),
+    ],
+)
+def test_times_are_seconds(stated: Any, milliseconds: int | None) -> None:
+    assert sent(url="/a", timestamp=stated).client_ms == milliseconds
 
 
 @pytest.mark.parametrize(
@@ -120,6 +172,8 @@ def test_measures_are_an_event() -> None:
         ({}, "missing_payload"),
         ({"type": "event", "payload": []}, "missing_payload"),
         (body("record"), "unknown_type"),
+        (body("engagement"), "invalid_engagement"),
+        (body("engagement", engagement=True), "invalid_engagement"),
         (body("event", data=[1]), "invalid_data"),
         (body("event", name=5), "missing_name"),
         (body("event", name="session_end"), "name_reserved"),
