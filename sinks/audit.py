@@ -33,6 +33,12 @@ TABLES = {
     "dead_letters": topics.DEAD_LETTERS,
 }
 _POLL_SECONDS = 0.25
+_COMPLAINTS = """
+select table, formatDateTime(arrayElement(exceptions.time, -1), '%F %T', 'UTC'), arrayElement(exceptions.text, -1)
+from system.kafka_consumers
+where database = currentDatabase() and notEmpty(exceptions.text)
+order by table
+"""
 
 Progress = Callable[[str], None]
 """Told what the audit does now, in a few words."""
@@ -85,7 +91,7 @@ def audit(
             waited_seconds=waited,
             partitions=partitions,
             totals=_totals(scope, left_out),
-            notes=_notes(client, left_out),
+            notes=_notes(client, left_out, complaints=bool(findings or found)),
             findings=tuple(findings + found),
         )
     except ClickHouseError as error:
@@ -265,18 +271,19 @@ def _totals(scope: Scope, left_out: int) -> Totals:
     )
 
 
-def _notes(client: Client, left_out: int) -> tuple[str, ...]:
+def _notes(client: Client, left_out: int, *, complaints: bool) -> tuple[str, ...]:
+    """``complaints``: also what the tables' consumers said last; when all is there, it was settled since."""
     notes = []
     if left_out:
         notes.append(f"{left_out} sessions went on while the audit ran and were left out; run it again at rest.")
     unread = client.query("select count() from dead_letters where stage = 'store'").result_rows[0][0]
     if unread:
         notes.append(f"{unread} messages could not be read by ClickHouse and lie whole in dead_letters.")
-    for table, text in client.query(
-        "select table, arrayElement(exceptions.text, -1) from system.kafka_consumers "
-        "where database = currentDatabase() and notEmpty(exceptions.text)"
-    ).result_rows:
-        notes.append(f"{table} last complained: {str(text)[:200]}")
+    if complaints:
+        notes += [
+            f"{table} last complained at {when} UTC: {str(text)[:200]}"
+            for table, when, text in client.query(_COMPLAINTS).result_rows
+        ]
     return tuple(notes)
 
 

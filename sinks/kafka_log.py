@@ -19,6 +19,14 @@ from schemas import topics
 from sinks.errors import AuditError
 
 _TIMEOUT_SECONDS = 15.0
+_SILENT = {
+    KafkaError._TRANSPORT,
+    KafkaError._TIMED_OUT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._RESOLVE,
+    KafkaError.REQUEST_TIMED_OUT,
+}
+"""What only says that nobody answers."""
 _EARLIEST: OffsetSpec = OffsetSpec.earliest()
 _LATEST: OffsetSpec = OffsetSpec.latest()
 
@@ -47,7 +55,7 @@ class KafkaLog:
             partitions = self._admin.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic].partitions
             lows = self._offsets(topic, partitions, _EARLIEST)
             ends = self._offsets(topic, partitions, _LATEST)
-        except KafkaException as error:
+        except (KafkaException, TimeoutError) as error:
             raise self._unreachable(error) from error
         if not partitions:
             raise AuditError(f"The topic {topic} does not exist: run weir topics.")
@@ -62,6 +70,8 @@ class KafkaLog:
         except KafkaException as error:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
                 return {}
+            raise self._unreachable(error) from error
+        except TimeoutError as error:
             raise self._unreachable(error) from error
         return {entry.partition: entry.offset for entry in found if entry.topic == topic and entry.offset >= 0}
 
@@ -100,7 +110,7 @@ class KafkaLog:
             while wanted:
                 message = consumer.poll(_TIMEOUT_SECONDS)
                 if message is None:
-                    raise AuditError(f"Kafka at {self._bootstrap} stopped answering while {topic} was read.")
+                    raise self._unreachable(TimeoutError())
                 yield from self._take(message, wanted, first)
         finally:
             consumer.close()
@@ -141,5 +151,10 @@ class KafkaLog:
         )
         return {place.partition: future.result(_TIMEOUT_SECONDS).offset for place, future in futures.items()}
 
-    def _unreachable(self, error: KafkaException) -> AuditError:
-        return AuditError(f"Kafka at {self._bootstrap} cannot be read ({error}): start the broker or set its address.")
+    def _unreachable(self, error: KafkaException | TimeoutError) -> AuditError:
+        told = error.args[0] if isinstance(error, KafkaException) else None
+        why = "" if told is None or told.code() in _SILENT else f" ({told.str()})"
+        return AuditError(
+            f"Kafka at {self._bootstrap} does not answer{why}: see whether it runs or hangs, or set "
+            "WEIR_KAFKA_BOOTSTRAP, and run the audit again."
+        )

@@ -36,6 +36,8 @@ def findings(stack: Stack, traffic: Traffic) -> list[str]:
     doubled = sorted(number for number, count in counts.items() if count > 1)
     unknown = sorted(number for number in counts if number not in traffic.answered and number not in traffic.unsure)
     wrong = [str(finding) for finding in audit["findings"]]
+    if not traffic.answered:
+        wrong.append(f"no event was answered 200, which proves nothing; refused by status: {dict(traffic.refused)}")
     for what, numbers in (("lost", lost), ("stored twice", doubled), ("never sent", unknown)):
         if numbers:
             wrong.append(f"{len(numbers)} events {what}, e.g. {numbers[:5]}")

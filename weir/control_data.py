@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import click
 from sqlalchemy.orm import Session
 
 from control.errors import PublishError
 from control.publish import Publisher
-from weir.errors import WeirError
 from weir.prepare import control_database
 from weir.settings import Settings
 
@@ -24,9 +24,10 @@ def reading(settings: Settings) -> Iterator[Session]:
 
 @contextmanager
 def changing(settings: Settings) -> Iterator[Session]:
-    """A session whose changes are committed and published at its end; nothing of it happens if it fails before.
+    """A session whose changes are committed and published at its end; nothing of it happens if it fails before. What
+    Kafka does not take now is stored all the same, and said so: it is published by whoever reaches Kafka next.
 
-    :raises WeirError: the control database cannot be used, the change is not possible, or Kafka does not take it.
+    :raises WeirError: the control database cannot be used, or the change is not possible.
     """
     with control_database(settings) as engine:
         with Session(engine) as session:
@@ -34,8 +35,9 @@ def changing(settings: Settings) -> Iterator[Session]:
             session.commit()
         try:
             Publisher(engine, settings.bootstrap).publish()
-        except PublishError as error:
-            raise WeirError(
-                f"It is saved, but gateways and workers do not know it yet ({str(error).rstrip('.')}): the query API "
-                "tells them as soon as it reaches Kafka."
-            ) from error
+        except PublishError:
+            click.echo(
+                "It is stored, but gateways and workers do not know it yet, for Kafka does not take it (see weir "
+                "status): the query API publishes it within seconds of reaching Kafka, and so does weir up.",
+                err=True,
+            )

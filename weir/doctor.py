@@ -14,7 +14,8 @@ from weir.local.broker import LocalBroker
 from weir.local.home import make_home
 from weir.local.jars import jars_present
 from weir.local.ports import is_taken
-from weir.services import local_broker, worker_name, worker_port
+from weir.local.state import ServiceStatus, StackState
+from weir.services import ask, local_broker, worker_name, worker_port
 from weir.settings import Settings
 
 JAVA = 17
@@ -37,21 +38,39 @@ def first_problem(settings: Settings) -> str | None:
     return next((check.problem for check in examine(settings) if check.problem), None)
 
 
-def examine(settings: Settings, *, ports: bool = True) -> Iterator[Check]:
-    """All checks, cheapest first. ``ports=False`` when the stack itself holds them."""
+def examine(settings: Settings, running: StackState | None = None) -> Iterator[Check]:
+    """All checks, cheapest first. ``running``: the stack that is up, whose services hold the ports."""
     yield check_home(settings.home)
     yield check_disk(settings.home)
     yield check_broker_data(local_broker(settings))
     yield check_java()
-    if not jars_present(settings.jars):
-        yield check_maven()
-    if settings.page_build and page.must_be_built():
-        yield check_node()
-    if ports:
-        users: dict[int, str] = {}
-        for name, port, variable in named_ports(settings):
-            other = users.setdefault(port, name)
-            yield check_port(name, port, variable) if other == name else shared_port(name, other, port, variable)
+    yield Check("Maven", "not needed, the broker is there") if jars_present(settings.jars) else check_maven()
+    if not settings.page_build:
+        yield Check("Node", "not needed, the page is not built here")
+    else:
+        yield check_node() if page.must_be_built() else Check("Node", "not needed, the page is built")
+    yield from _free_ports(settings) if running is None else map(check_service, running.services.items())
+
+
+def check_service(service: tuple[str, ServiceStatus]) -> Check:
+    """Whether a service of the stack that is up answers at its port."""
+    name, status = service
+    address = status.address or ""
+    label = f"port {address.rpartition(':')[2]} ({name.replace('_', ' ')})"
+    if status.state != "up":
+        return Check(label, status.state, f"The {name} is not at work ({status.state}): weir status says why.")
+    condition = ask(name, address)
+    if condition == "up":
+        return Check(label, "used by this stack, up")
+    remedy = f"see weir logs {name}" if condition == "not ready" else "end its process, it is started again by itself"
+    return Check(label, f"used by this stack, {condition}", f"The {name} at {address} is {condition}: {remedy}.")
+
+
+def _free_ports(settings: Settings) -> Iterator[Check]:
+    users: dict[int, str] = {}
+    for name, port, variable in named_ports(settings):
+        other = users.setdefault(port, name)
+        yield check_port(name, port, variable) if other == name else shared_port(name, other, port, variable)
 
 
 def named_ports(settings: Settings) -> list[tuple[str, int, str]]:
@@ -104,7 +123,7 @@ def check_java() -> Check:
 
 
 def check_maven() -> Check:
-    """Maven is on the path; asked only while the broker's jars are missing."""
+    """Maven is on the path; needed only while the broker's jars are missing."""
     text = _output(["mvn", "-version"])
     if text is None:
         return Check(
@@ -116,7 +135,7 @@ def check_maven() -> Check:
 
 
 def check_node() -> Check:
-    """Node 20 or later with npm is on the path; asked only when the page must be built."""
+    """Node 20 or later with npm is on the path; needed only when the page must be built."""
     remedy = f"install Node {NODE} or later with npm and put `node` and `npm` on the PATH"
     text = _output(["node", "--version"])
     if text is None or shutil.which("npm") is None:

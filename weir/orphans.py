@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 from weir.local.processes import is_alive, stop
 from weir.local.state import StackState
-from weir.services import STOP_ORDER
+from weir.services import STOP_ORDER, service_kind
 
 _SECONDS = 30.0
 
@@ -16,12 +16,7 @@ StepContext = Callable[[str, str], AbstractContextManager[None]]
 def orphans(state: StackState) -> list[str]:
     """Names of the services of this state that still run, in the order in which they are stopped."""
     alive = [name for name, status in state.services.items() if status.process and is_alive(status.process)]
-    return sorted(alive, key=lambda name: (STOP_ORDER.index(kind(name)), name))
-
-
-def kind(name: str) -> str:
-    """``worker`` for every worker, else the name itself."""
-    return "worker" if name.startswith("worker") else name
+    return sorted(alive, key=lambda name: (STOP_ORDER.index(service_kind(name)), name))
 
 
 def stop_orphans(state: StackState, step: StepContext) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import signal
 import subprocess
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -68,6 +69,7 @@ class Running:
             self._up_since = now
         if self.status.state == "up" and now - self._up_since > SETTLED_SECONDS:
             self.failures_in_a_row = 0
+            self.status.problem = None
         return self.status != before
 
     def begin_stop(self) -> None:
@@ -111,8 +113,14 @@ class Running:
         self._probe = None if answer else self._probes.submit(self.service.ready)
         return answer
 
+    def _why(self, status: int) -> str:
+        if status < 0:
+            return f"it was ended by {signal.Signals(-status).name}."
+        return self.last_words() or f"it ended with status {status}."
+
     def _died(self, process: subprocess.Popen[bytes], now: float) -> None:
         kill_group(process.pid)
+        self.status.problem = self._why(process.returncode)
         wait = BACKOFF_SECONDS[min(self.failures_in_a_row, len(BACKOFF_SECONDS) - 1)]
         log.warning("%s ended with status %s, starting it again in %.1f s", self.service.name, process.returncode, wait)
         self._process = None

@@ -1,11 +1,10 @@
 """The services of the local stack: how each is run, reached, and known to be ready."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from http.client import HTTPException
-from urllib.error import URLError
+from typing import Literal
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from weir.local import broker
@@ -14,34 +13,43 @@ from weir.settings import LOOPBACK, Settings
 
 START_ORDER = ("broker", "store", "gateway", "worker", "query_api")
 """As they need each other; workers after the first are called ``worker_2`` and so on."""
-STOP_ORDER = ("gateway", "worker", "query_api", "store", "broker")
+STOP_ORDER = ("gateway", "worker", "query_api", "archive", "store", "broker")
 """Nothing is taken from anybody who is still at work."""
 
+Condition = Literal["up", "not ready", "not answering"]
+"""What a service whose process lives says of itself: that it is at work, that it is not yet or no longer, or nothing,
+as one that hangs.
+"""
+
 _ASK_SECONDS = 1.0
+_PATHS = {"store": "/ping", "gateway": "/readyz", "worker": "/metrics", "query_api": "/healthz", "archive": "/metrics"}
 _WORKER_READY = "weir_worker_ready 1.0"
 """The line of a worker's metrics that says that its partitions are loaded (`streams.metrics.READY`)."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """How to run one service. ``ready`` asks it and answers within about a second; it never raises."""
+    """How to run one service, and where it listens."""
 
     name: str
     command: tuple[str, ...]
-    ready: Callable[[], bool]
-    address: str | None
+    address: str
     stop_seconds: float
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
         """``worker`` for every worker, else the name."""
-        return self.name.split("_", 1)[0] if self.name.startswith("worker") else self.name
+        return service_kind(self.name)
 
     @property
     def log_name(self) -> str:
         """Its file under ``logs/``."""
         return self.name.replace("_", "-") + ".log"
+
+    def ready(self) -> bool:
+        """Ask it; answers within seconds and never raises."""
+        return ask(self.name, self.address) == "up"
 
 
 def local_broker(settings: Settings) -> LocalBroker:
@@ -60,25 +68,10 @@ def local_services(settings: Settings) -> list[Service]:
 
     :raises weir.errors.WeirError: Java is missing.
     """
-    bootstrap = settings.bootstrap
     services = [
-        Service(
-            "broker",
-            tuple(broker.command(local_broker(settings))),
-            lambda: broker.answers(bootstrap, _ASK_SECONDS),
-            bootstrap,
-            stop_seconds=30,
-        ),
-        Service(
-            "store", weir_command("store"), _asks(f"{settings.store_url}/ping"), settings.store_url, stop_seconds=30
-        ),
-        Service(
-            "gateway",
-            weir_command("gateway"),
-            _asks(f"{settings.gateway_url}/readyz"),
-            settings.gateway_url,
-            stop_seconds=15,
-        ),
+        Service("broker", tuple(broker.command(local_broker(settings))), settings.bootstrap, stop_seconds=30),
+        Service("store", weir_command("store"), settings.store_url, stop_seconds=30),
+        Service("gateway", weir_command("gateway"), settings.gateway_url, stop_seconds=15),
     ]
     for number in range(1, settings.workers + 1):
         name, port = worker_name(number), worker_port(settings, number)
@@ -86,7 +79,6 @@ def local_services(settings: Settings) -> list[Service]:
             Service(
                 name,
                 weir_command("worker"),
-                _says(f"http://{LOOPBACK}:{port}/metrics", _WORKER_READY),
                 f"http://{LOOPBACK}:{port}",
                 stop_seconds=20,
                 environment={
@@ -96,16 +88,41 @@ def local_services(settings: Settings) -> list[Service]:
                 },
             )
         )
-    services.append(
-        Service(
-            "query_api",
-            weir_command("query_api"),
-            _asks(f"{settings.query_api_url}/healthz"),
-            settings.query_api_url,
-            stop_seconds=10,
-        )
-    )
+    services.append(Service("query_api", weir_command("query_api"), settings.query_api_url, stop_seconds=10))
+    if settings.archive_location:
+        address = f"http://{LOOPBACK}:{settings.archive_metrics_port}"
+        services.append(Service("archive", weir_command("archive", "run"), address, stop_seconds=20))
     return services
+
+
+def service_kind(name: str) -> str:
+    """``worker`` for every worker, else the name itself."""
+    return "worker" if name.startswith("worker") else name
+
+
+def ask(name: str, address: str) -> Condition:
+    """What a service says of itself. Answers within some seconds, whatever the service does; never raises."""
+    kind = service_kind(name)
+    if kind == "broker":
+        return "up" if broker.answers(address, _ASK_SECONDS) else "not answering"
+    try:
+        said = fetch(address + _PATHS[kind])
+    except HTTPError:
+        return "not ready"
+    except (OSError, HTTPException, UnicodeDecodeError):
+        return "not answering"
+    return "not ready" if kind == "worker" and _WORKER_READY not in said.splitlines() else "up"
+
+
+def fetch(url: str) -> str:
+    """The text at a service's address.
+
+    :raises HTTPError: it answers something else than 200.
+    :raises OSError: it does not answer within a second.
+    """
+    with urlopen(Request(url), timeout=_ASK_SECONDS) as answer:
+        text: str = answer.read().decode()
+        return text
 
 
 def worker_name(number: int) -> str:
@@ -121,24 +138,3 @@ def worker_port(settings: Settings, number: int) -> int:
 def weir_command(command: str, *arguments: str) -> tuple[str, ...]:
     """The command line of one of our commands, which then loads nothing that belongs to the others."""
     return (sys.executable, "-m", f"weir.commands.{command}", *arguments)
-
-
-def _asks(url: str) -> Callable[[], bool]:
-    return lambda: _answer(url) is not None
-
-
-def _says(url: str, line: str) -> Callable[[], bool]:
-    def ready() -> bool:
-        answer = _answer(url)
-        return answer is not None and line in answer.splitlines()
-
-    return ready
-
-
-def _answer(url: str) -> str | None:
-    """The body of the answer 200, else None."""
-    try:
-        with urlopen(Request(url), timeout=_ASK_SECONDS) as answer:
-            return answer.read().decode() if answer.status == HTTPStatus.OK else None
-    except (URLError, OSError, HTTPException, UnicodeDecodeError):
-        return None

@@ -1,7 +1,7 @@
 """`weir status`: what is up, how far behind, how much is stored. Tells what it can when parts are down."""
 
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -15,29 +15,38 @@ from weir.local.demo_project import DemoProject, read_demo_project
 from weir.local.processes import is_alive
 from weir.local.state import ServiceStatus, read_state
 from weir.prepare import sink_settings
-from weir.services import weir_command, worker_name, worker_port
+from weir.services import ask, weir_command, worker_name, worker_port
 from weir.settings import LOOPBACK, Settings, service_environment
+from weir.spool import SpoolReport, spool_report
 from weir.stack import running_state
 
 DEAD_LETTERS_TABLE = "dead_letters"
 NAMES = ("gateway", "query_api", "store", "broker", "worker")
 _LAG_SECONDS = 20.0
+_AT_ONCE = 16
 _LAG = TypeAdapter(dict[str, int])
 
 
 class ServiceReport(BaseModel):
-    """One service; ``pid`` is None while no process runs it."""
+    """One service. ``state``: ``up``, ``down``, ``starting``, ``restarting``, ``stopping``; or, of one whose process
+    lives, ``not ready`` or ``not answering``. ``pid`` is None while no process runs it. ``problem``: why the process
+    before it ended, if that was lately.
+    """
 
     state: str
     address: str | None
     pid: int | None
+    problem: str | None
 
 
 class Status(BaseModel):
-    """The whole answer; its JSON is the one of ``weir status --json``. Numbers nobody could tell are left out."""
+    """The whole answer; its JSON is the one of ``weir status --json``. Numbers nobody could tell are left out, and a
+    spool that is empty is None.
+    """
 
     services: dict[str, ServiceReport]
     demo: DemoProject | None
+    spool: SpoolReport | None
     lag: dict[str, int]
     rows: dict[str, int]
     dead_letters: int
@@ -45,19 +54,21 @@ class Status(BaseModel):
 
 def collect(settings: Settings) -> Status:
     """Ask supervisor, broker and store; blocks for some seconds at most. Never raises because one is down."""
-    with ThreadPoolExecutor(1) as beside:
-        lag = beside.submit(_lag, settings)
-        rows = _rows(settings)
+    with ThreadPoolExecutor(_AT_ONCE) as beside:
+        lag, spool = beside.submit(_lag, settings), beside.submit(_spool, settings)
+        services = _services(settings, beside)
+        rows = _rows(settings) if services["store"].state != "not answering" else {}
     return Status(
-        services=_services(settings),
+        services=services,
         demo=read_demo_project(settings.home),
+        spool=spool.result(),
         lag=lag.result(),
         rows=rows,
         dead_letters=rows.get(DEAD_LETTERS_TABLE, 0),
     )
 
 
-def _services(settings: Settings) -> dict[str, ServiceReport]:
+def _services(settings: Settings, beside: Executor) -> dict[str, ServiceReport]:
     addresses = {
         "gateway": settings.gateway_url,
         "query_api": settings.query_api_url,
@@ -69,10 +80,17 @@ def _services(settings: Settings) -> dict[str, ServiceReport]:
         },
     }
     known = _known(settings.home)
-    return {
-        name: _report(known.get(name, ServiceStatus()), addresses.get(name))
-        for name in [*NAMES, *(name for name in known if name not in NAMES)]
+    names = [*NAMES, *(name for name in known if name not in NAMES)]
+    reports = {name: _report(known.get(name, ServiceStatus()), addresses.get(name)) for name in names}
+    # What the supervisor last saw is no word for now: one that hangs was up.
+    asked = {
+        name: beside.submit(ask, name, report.address)
+        for name, report in reports.items()
+        if report.state == "up" and report.address is not None
     }
+    for name, answer in asked.items():
+        reports[name].state = answer.result()
+    return reports
 
 
 def _known(home: Path) -> dict[str, ServiceStatus]:
@@ -89,7 +107,13 @@ def _report(status: ServiceStatus, address: str | None) -> ServiceReport:
         state=state,
         address=status.address or address,
         pid=status.process.pid if alive and status.process else None,
+        problem=status.problem,
     )
+
+
+def _spool(settings: Settings) -> SpoolReport | None:
+    address = _known(settings.home).get("gateway", ServiceStatus()).address
+    return spool_report(address or settings.gateway_url, settings.home / "spool")
 
 
 def _lag(settings: Settings) -> dict[str, int]:

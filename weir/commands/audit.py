@@ -9,18 +9,45 @@ from sinks.audit_report import render
 from sinks.errors import SinkError
 from weir.errors import WeirError
 from weir.prepare import sink_settings
-from weir.settings import load
+from weir.services import ask
+from weir.settings import Settings, load
+from weir.stack import running_state
+
+COULD_NOT_LOOK = 2
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--wait", "seconds", type=float, default=60.0, show_default=True, help="Seconds to wait for readers.")
 def audit(*, as_json: bool, seconds: float) -> None:
-    """Compare raw log, ledger, tables and rollups; exit status 0 only when every event is accounted for."""
+    """Compare raw log, ledger, tables and rollups.
+
+    Exit status 0 only when every event is accounted for, 1 when something is wrong, 2 when it could not be looked at.
+    """
     tell = None if as_json else lambda doing: click.echo(f"{doing} …", err=True)
+    settings = load()
+    if (why := _cannot_look(settings)) is not None:
+        raise WeirError(why, status=COULD_NOT_LOOK)
     try:
-        report = run_audit(sink_settings(load()), patience_seconds=seconds, progress=tell)
+        report = run_audit(sink_settings(settings), patience_seconds=seconds, progress=tell)
     except SinkError as error:
-        raise WeirError(str(error)) from error
+        raise WeirError(str(error), status=COULD_NOT_LOOK) from error
     click.echo(report.model_dump_json(indent=2) if as_json else render(report))
     sys.exit(0 if report.clean else 1)
+
+
+def _cannot_look(settings: Settings) -> str | None:
+    """Why the local stack can't be audited at the moment; None when it can, or when others run Kafka and ClickHouse."""
+    addresses = {
+        "broker": settings.bootstrap if settings.kafka_bootstrap is None else None,
+        "store": settings.store_url if settings.clickhouse_url is None else None,
+    }
+    silent = [name for name, address in addresses.items() if address is not None and ask(name, address) != "up"]
+    if not silent:
+        return None
+    if running_state(settings.home.resolve()) is None:
+        return "Weir is not running, and nothing can be compared: start it (weir up), then run the audit again."
+    return (
+        f"The {silent[0]} does not answer at {addresses[silent[0]]}, and nothing can be compared: see weir status; one "
+        "that died is started again by itself, one that hangs when its process is ended. Then run the audit again."
+    )

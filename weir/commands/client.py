@@ -8,6 +8,7 @@ from control.clients import create_client, delete_client, limit_client, list_cli
 from control.projects import get_project
 from control.records import client_record
 from schemas.control import ClientType
+from weir.commands.project import limit_text
 from weir.control_data import changing, reading
 from weir.errors import WeirError
 from weir.settings import load
@@ -57,7 +58,7 @@ def list_(project_id: str | None, *, as_json: bool) -> None:
         return
     for each in found:
         owner = each.project_id or f"all of {each.organization_id}"
-        limit = f", {each.limit.per_second:g} events/s" if each.limit else ""
+        limit = f", {limit_text(each.limit.per_second, each.limit.burst)}" if each.limit else ""
         click.echo(f"{each.id}  {each.type}  {owner}{limit}  {each.name}".rstrip())
 
 
@@ -82,7 +83,7 @@ def limit(client_id: str, rate: float | None, burst: int, *, as_project: bool) -
         raise WeirError("Say either --rate, or --as-project.")
     with changing(load()) as session:
         limit_client(session, client_id, rate, burst)
-    click.echo(f"Client {client_id}: " + ("its project's limit." if rate is None else f"{rate:g} events/s."))
+    click.echo(f"Client {client_id}: " + ("its project's limit." if rate is None else f"{limit_text(rate, burst)}."))
 
 
 @client.command()

@@ -1,4 +1,4 @@
-"""`weir doctor`: what keeps the local stack from starting."""
+"""`weir doctor`: what keeps the local stack from starting, or at the moment from working."""
 
 import sys
 
@@ -14,8 +14,7 @@ from weir.stack import running_state
 def doctor() -> None:
     """Look at Java, Maven, Node, ports, disk and data directory; exit status 1 when something is wrong."""
     settings, console = load(), Console()
-    up = running_state(settings.home.resolve()) is not None
-    checks = list(examine(settings, ports=not up))
+    checks = list(examine(settings, running_state(settings.home.resolve())))
     for check in checks:
         mark = "[red]✗[/]" if check.problem else "[green]✓[/]"
         console.print(f"{mark} {check.name}: {check.found}", highlight=False)

@@ -1,4 +1,4 @@
-"""How a command is run: what a person can solve is one sentence on standard error and status 1."""
+"""How a command is run: what a person can solve is one sentence on standard error and a status that is not 0."""
 
 import logging
 import sys
@@ -17,7 +17,7 @@ def run(command: click.Command) -> None:
         command()
     except WeirError as error:
         click.echo(str(error), err=True)
-        sys.exit(1)
+        sys.exit(error.status)
     except ValidationError as error:
         for problem in error.errors():
             name = "WEIR_" + "_".join(str(part) for part in problem["loc"]).upper()

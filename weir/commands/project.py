@@ -139,8 +139,8 @@ def _shown(record: ProjectRecord) -> str:
         "currency": record.currency,
         "bots": str(record.bot_policy),
         "filters": ", ".join(f"{each.kind} {each.value}" for each in record.filters) or "none",
-        "per client": _limit(record.client_limit.per_second, record.client_limit.burst),
-        "per address": _limit(record.ip_limit.per_second, record.ip_limit.burst),
+        "per client": limit_text(record.client_limit.per_second, record.client_limit.burst),
+        "per address": limit_text(record.ip_limit.per_second, record.ip_limit.burst),
         "per month": f"{record.monthly_events} events" if record.monthly_events else "no quota",
         "addresses": "shortened before anything is written" if record.anonymize_ip else "shortened by the worker",
         "revenue": "believed without the secret" if record.unsafe_revenue else "believed with the secret only",
@@ -148,7 +148,8 @@ def _shown(record: ProjectRecord) -> str:
     return "\n".join(f"{name:12}{text}" for name, text in lines.items())
 
 
-def _limit(per_second: float, burst: int) -> str:
+def limit_text(per_second: float, burst: int) -> str:
+    """A limit as it is shown to people."""
     if not per_second:
         return "no limit"
     return f"{per_second:g} events/s" + (f", {burst} at once" if burst else "")

@@ -1,6 +1,7 @@
 """`weir up`: start the local stack."""
 
 import signal
+import sys
 from pathlib import Path
 from types import FrameType
 
@@ -26,7 +27,7 @@ def up(*, detach: bool) -> None:
     if running is not None and running.phase == "ready":
         console.print("Weir is already up.")
         _show(console, settings, running)
-        return
+        sys.exit(_tell_problems(running))
     # SIGTERM and a closed terminal mean what Ctrl-C means.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
@@ -35,8 +36,10 @@ def up(*, detach: bool) -> None:
         with StepView(console) as view:
             ready = wait_until_ready(home, spawned, view.show)
         _show(console, settings, ready)
+        troubled = _tell_problems(ready)
         if not detach:
             _stay(console, home)
+        sys.exit(troubled)
     except KeyboardInterrupt:
         _take_down(console, settings)
 
@@ -45,6 +48,14 @@ def _show(console: Console, settings: Settings, state: StackState) -> None:
     show_card(console, _as_running(settings, state), read_demo_project(settings.home))
     for warning in state.warnings:
         console.print(f"[yellow]{escape(warning)}[/]", soft_wrap=True, highlight=False)
+
+
+def _tell_problems(state: StackState) -> int:
+    """Say what of a stack that is up is not at work; the exit status that goes with it."""
+    problems = state.problems()
+    for problem in problems:
+        click.echo(problem, err=True)
+    return 1 if problems else 0
 
 
 def _as_running(settings: Settings, state: StackState) -> Settings:

@@ -16,12 +16,15 @@ ServiceState = Literal["down", "starting", "up", "restarting", "stopping"]
 
 
 class ServiceStatus(BaseModel):
-    """One service as the supervisor sees it. ``process`` is the last one started."""
+    """One service as the supervisor sees it. ``process`` is the last one started; ``problem`` says why the one before
+    it ended, until it has been up for a while.
+    """
 
     state: ServiceState = "down"
     address: str | None = None
     process: ProcessId | None = None
     restarts: int = 0
+    problem: str | None = None
 
 
 class Step(BaseModel):
@@ -43,6 +46,14 @@ class StackState(BaseModel):
     services: dict[str, ServiceStatus] = {}
     error: str | None = None
     warnings: list[str] = []
+
+    def problems(self) -> list[str]:
+        """Why services are not at work though the stack is up, a sentence each."""
+        return [
+            f"The {name.replace('_', ' ')} is not at work: {status.problem}"
+            for name, status in self.services.items()
+            if status.state != "up" and status.problem
+        ]
 
 
 def state_file(home: Path) -> Path:

@@ -11,11 +11,16 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
+from confluent_kafka import Producer
 
+from schemas.topics import DEVICES_CHANGELOG, RAW
+from streams.position import POSITION_KEY
+from streams.positions import read_logs, read_positions
 from tests.stack import SERVICES, Stack
 from weir.local.ports import is_taken
 
 pytestmark = pytest.mark.integration
+REFUSED = "weir positions reset weir.raw/0"
 
 
 @pytest.fixture
@@ -47,9 +52,9 @@ def _ports(stack: Stack) -> list[int]:
 
 def test_up_twice_kill_each_and_down(own_stack: Stack) -> None:
     status = own_stack.status()
-    assert set(status) == {"services", "demo", "lag", "rows", "dead_letters"}
+    assert set(status) == {"services", "demo", "spool", "lag", "rows", "dead_letters"}
     assert set(status["services"]) == set(SERVICES)
-    assert all(set(service) == {"state", "address", "pid"} for service in status["services"].values())
+    assert all(set(service) == {"state", "address", "pid", "problem"} for service in status["services"].values())
     assert all(service["state"] == "up" for service in status["services"].values())
     assert status["services"]["gateway"]["address"] == own_stack.gateway_url
     worker = status["services"]["worker"]["address"]
@@ -81,6 +86,9 @@ def test_up_twice_kill_each_and_down(own_stack: Stack) -> None:
     assert own_stack.status()["rows"]["events"] == 2
 
     own_stack.stop()
+    audit = own_stack.weir("audit", check=False)
+    assert audit.returncode == 2
+    assert "start it (weir up)" in audit.stderr
     assert own_stack.leftovers() == []
     assert not any(map(is_taken, _ports(own_stack)))
     assert "not running" in own_stack.weir("down").stdout
@@ -92,6 +100,47 @@ def test_up_twice_kill_each_and_down(own_stack: Stack) -> None:
     assert own_stack.demo.model_dump() == status["demo"]
     assert own_stack.audit()["findings"] == []
     assert own_stack.status()["rows"]["events"] == 2
+
+
+def test_a_hung_broker_and_a_worker_that_refuses_are_seen(own_stack: Stack) -> None:
+    """What was seen last is no word for now."""
+    own_stack.signal("broker", signal.SIGSTOP)
+    _send(own_stack, "spooled")
+    own_stack.wait_for(lambda: own_stack.status()["spool"] is not None, "the spool is shown")
+    status = own_stack.status()
+    assert status["services"]["broker"]["state"] == "not answering"
+    assert (status["spool"]["envelopes"], status["spool"]["bytes"] > 0) == (1, True)
+    audit = own_stack.weir("audit", check=False)
+    assert audit.returncode == 2
+    assert audit.stderr.startswith("The broker does not answer at ")
+    assert "KafkaError" not in audit.stderr
+    own_stack.signal("broker", signal.SIGCONT)
+    own_stack.wait_for(lambda: not any((own_stack.home / "spool").glob("*/*.segment")), "the spool is drained")
+
+    old = _put_beyond_the_log(own_stack)
+    state = own_stack.home / "run" / "state.json"
+    own_stack.wait_for(lambda: REFUSED in state.read_text(), "the worker refuses")
+    done = own_stack.weir("up", "--detach", check=False)
+    assert done.returncode == 1
+    assert "The worker is not at work: " in done.stderr
+    assert REFUSED in done.stderr
+    worker = own_stack.status()["services"]["worker"]
+    assert worker["state"] != "up"
+    assert REFUSED in worker["problem"]
+    own_stack.weir("positions", "reset", "weir.raw/0")
+    own_stack.wait_back("worker", old)
+
+
+def _put_beyond_the_log(stack: Stack) -> int:
+    """Kill the worker and let its changelog say that more was processed than the log holds; returns its process."""
+    logs = read_logs(stack.bootstrap)
+    found = next(each for each in read_positions(stack.bootstrap, logs) if (each.topic, each.partition) == (RAW, 0))
+    producer = Producer({"bootstrap.servers": stack.bootstrap})
+    beyond = found.current._replace(offset=found.high + 1_000_000)
+    pid = stack.kill("worker")
+    producer.produce(DEVICES_CHANGELOG, beyond.encode(), key=POSITION_KEY, partition=0)
+    assert producer.flush(30) == 0
+    return pid
 
 
 def test_services_that_outlived_their_supervisor_are_stopped_before_a_start_and_by_down(own_stack: Stack) -> None:

@@ -11,6 +11,7 @@ import pytest
 from weir import doctor
 from weir.local.broker import LocalBroker
 from weir.local.ports import free_ports
+from weir.local.state import ServiceStatus, StackState
 from weir.settings import Settings
 
 
@@ -143,3 +144,18 @@ def test_two_services_on_one_port_are_a_problem(tmp_path: Path) -> None:
     assert problems == [
         f"Port {port} is given to both the gateway and the query API: set WEIR_QUERY_API_PORT to another port."
     ]
+
+
+def test_a_stack_that_is_up_is_looked_at_like_one_that_is_not(tmp_path: Path) -> None:
+    """As many checks, and what its services say of themselves in place of free ports."""
+    settings = Settings(home=tmp_path, gateway_port=free_ports(1)[0])
+    up = ServiceStatus(state="up", address=f"http://127.0.0.1:{settings.gateway_port}")
+    state = StackState(supervisor=1, services={"gateway": up, "worker": ServiceStatus(state="restarting")})
+    before, now = list(doctor.examine(settings)), list(doctor.examine(settings, state))
+    machine = [check.name for check in now if not check.name.startswith("port")]
+    assert machine == [check.name for check in before if not check.name.startswith("port")]
+    assert [(check.name, check.found) for check in now[len(machine) :]] == [
+        (f"port {settings.gateway_port} (gateway)", "used by this stack, not answering"),
+        ("port  (worker)", "restarting"),
+    ]
+    assert all(_is_one_sentence(check.problem) for check in now[len(machine) :])

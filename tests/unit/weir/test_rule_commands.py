@@ -1,5 +1,6 @@
 """What `weir project`, `client` and `filter` say when they can't do what they are asked for."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -51,12 +52,26 @@ def test_what_is_not_possible_is_told_in_a_sentence(home: Path, command: tuple[s
     assert sentence in str(error)
 
 
-def test_what_kafka_does_not_take_is_saved_all_the_same(home: Path) -> None:
-    _, error = run(home, "project", "set", "demo", "--monthly-events", "1000", "--anonymize-ip")
-    assert isinstance(error, WeirError)
-    assert "It is saved" in str(error)
+def test_what_kafka_does_not_take_is_stored_all_the_same(home: Path) -> None:
+    output, error = run(home, "project", "set", "demo", "--monthly-events", "1000", "--anonymize-ip")
+    assert error is None
+    assert "It is stored" in output
+    assert "1000 events" in output
     output, error = run(home, "project", "show", "demo")
     assert error is None
     assert "1000 events" in output
     assert "shortened before anything is written" in output
+    # A secret is shown once: it must not be lost with an outage.
+    output, error = run(home, "client", "create", "demo")
+    assert error is None
+    assert "client secret  sec_" in output
     assert run(home, "project", "list")[0] == "demo  Demo (of demo)\n"
+
+
+def test_the_burst_of_a_limit_is_shown(home: Path) -> None:
+    output, _ = run(home, "client", "create", "demo", "--json")
+    client = json.loads(output.splitlines()[-1])["client_id"]
+    output, error = run(home, "client", "limit", client, "--rate", "5", "--burst", "40")
+    assert error is None
+    assert f"Client {client}: 5 events/s, 40 at once." in output
+    assert "5 events/s, 40 at once" in run(home, "client", "list")[0]
