@@ -15,7 +15,8 @@ import orjson
 from schemas.control import ProjectRecord
 from schemas.envelope import is_tick, is_tick_value, split_lines
 from schemas.partition import partition_of
-from schemas.raw_event import RawEvent, RawKind
+from schemas.raw_event import RawKind
+from schemas.raw_line import RawLine
 from schemas.session_id import SESSION_TIMEOUT_MS
 from schemas.topics import MAX_MESSAGE_BYTES, MAX_RAW_MESSAGE_BYTES, RAW
 from streams import metrics
@@ -248,7 +249,7 @@ class _Batch:
             return "repeated"
         return "stored" if raw.kind is RawKind.TRACK else "operations"
 
-    def _device(self, raw: RawEvent, place: Place) -> Device:
+    def _device(self, raw: RawLine, place: Place) -> Device:
         """The device of an event; events without one share a ring with those of the same id bucket."""
         if raw.device_id:
             key = _device_key(raw.project_id, raw.device_id)

@@ -13,12 +13,12 @@ from schemas.raw_event import (
     CounterPayload,
     GroupPayload,
     IdentifyPayload,
-    RawEvent,
     RawKind,
     ReplayPayload,
     TrackPayload,
     UnlinkPayload,
 )
+from schemas.raw_line import RawLine
 from streams.enrich.properties import safe_properties
 from streams.rejected import Rejected
 
@@ -58,7 +58,7 @@ class Change(NamedTuple):
     """Of the operation, in milliseconds, where it is not the event's."""
 
 
-def read_payload(raw: RawEvent) -> Said:
+def read_payload(raw: RawLine) -> Said:
     """What the event says. Raises Rejected."""
     payload = raw.payload
     if raw.kind is RawKind.TRACK:
@@ -83,7 +83,7 @@ def read_payload(raw: RawEvent) -> Said:
     return Said("", said.properties if isinstance(said, IdentifyPayload) else {}, (), said)
 
 
-def changes_of(raw: RawEvent, payload: BaseModel | None, own: dict[str, Any], around: dict[str, Any]) -> list[Change]:
+def changes_of(raw: RawLine, payload: BaseModel | None, own: dict[str, Any], around: dict[str, Any]) -> list[Change]:
     """What the event changes in profiles and groups. ``own`` are its properties made safe, ``around`` the device and
     place it came from. Raises Rejected.
     """

@@ -13,30 +13,38 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from schemas.address import truncate_ip
-from schemas.agent import Agent, override_agent, parse_agent
+from schemas.agent import HINT_NAMES, MAX_USER_AGENT, Agent, override_agent, parse_agent
 from schemas.bots import bot_name
 from schemas.control import BotPolicy, ProjectRecord
 from schemas.event_id import canonical_event_id, event_id_at
 from schemas.event_time import clickhouse_time, reception, time_refusal
 from schemas.lenient_json import parse_lenient
 from schemas.raw_event import RawEvent
+from schemas.raw_line import RawLine, decode_line, raw_line
+from streams.columns import Columns
 from streams.enrich.geo import NOWHERE, Geo
 from streams.enrich.measures import measured
-from streams.enrich.properties import safe_properties
+from streams.enrich.properties import safe_plain, safe_properties
 from streams.enrich.referrer import MAX_REFERRER
 from streams.enrich.revenue import NO_REVENUE, parse_revenue
 from streams.enrich.source import settle_source
-from streams.enrich.url import Location, parse_location
+from streams.enrich.url import LONGEST_CACHED, Location, parse_location
 from streams.payloads import Change, changes_of, read_payload
 from streams.rejected import Rejected
 
 _DAY_MS = 24 * 3_600_000
 _CACHE_ENTRIES = 8_192
+_LOW_HALF = 2**64 - 1
 _TAKEN = frozenset(
     {"__path", "__referrer", "__title", "__timestamp", "__revenue", "__currency", "__deviceId", "__ip", "__identify"}
     | {"__language", "__screen", "__bot", "__bot_reasons"}
 )
 """Properties that have a column or a meaning of their own, or that only we may set: not stored as properties."""
+_PLACED = frozenset({"__query", "__hash", "__scroll_depth", "__web_vitals"})
+"""Properties that we set; a sender's own of that name is put below what we say."""
+_HINTS = frozenset(HINT_NAMES)
+_OVERRIDES = frozenset({"__os", "__osVersion", "__browser", "__browserVersion", "__device", "__brand", "__model"})
+"""What a sender may say of its device (``schemas.agent.override_agent``)."""
 
 
 class Locate(Protocol):
@@ -55,13 +63,33 @@ class Place(NamedTuple):
     stamp: int
 
 
+class Sender(NamedTuple):
+    """What the user agent and the address of an event say. ``bot``: the crawler's name, empty for people."""
+
+    surroundings: Columns
+    agent: Agent
+    bot: str
+    ip: str
+
+
+class Page(NamedTuple):
+    """What an event's address and referrer say. ``properties``: what they add to the event's own, made safe; None if
+    that takes the event's own to know.
+    """
+
+    location: Location
+    source: Columns
+    properties: Mapping[str, Any] | None
+
+
 @dataclass(slots=True)
 class Prepared:
     """An event before its device is known: times in milliseconds, ``columns`` as in ``schemas.event.Event``.
-    ``payload`` is None for a plain track; ``changes`` are those to profiles and groups.
+    ``payload`` is None for a plain track; ``changes`` are those to profiles and groups. ``surroundings`` and ``source``
+    are shared with other events.
     """
 
-    raw: RawEvent
+    raw: RawLine
     payload: BaseModel | None
     event_id: str
     id_hash: bytes
@@ -71,15 +99,20 @@ class Prepared:
     bot: str
     revenue: int
     currency: str
-    surroundings: dict[str, Any]
-    source: dict[str, str]
+    surroundings: Columns
+    source: Columns
     columns: dict[str, Any]
     properties: dict[str, Any]
     changes: list[Change]
 
 
-def parse_line(line: bytes) -> RawEvent:
+def parse_line(line: bytes) -> RawLine:
     """The raw event of a line. Raises Rejected (``not_json``, ``not_a_raw_event``)."""
+    return decode_line(line) or raw_line(_parse_with_care(line))
+
+
+def _parse_with_care(line: bytes) -> RawEvent:
+    """What the model makes of a line that is not a raw event at first sight. Raises Rejected."""
     try:
         return RawEvent.model_validate_json(line)
     except ValidationError as error:
@@ -112,7 +145,7 @@ def _project_of(line: bytes) -> str:
     return project[:64] if isinstance(project, str) else ""
 
 
-def event_id_of(raw: RawEvent, place: Place) -> str:
+def event_id_of(raw: RawLine, place: Place) -> str:
     """The event's id in canonical form; the place in the log names what came without one."""
     if raw.event_id:
         return canonical_event_id(raw.project_id, raw.event_id)
@@ -121,11 +154,11 @@ def event_id_of(raw: RawEvent, place: Place) -> str:
 
 def id_hash(event_id: str) -> bytes:
     """8 bytes of a canonical UUID, both halves folded, since some versions keep their randomness in one half."""
-    value = bytes.fromhex(event_id.replace("-", ""))
-    return (int.from_bytes(value[:8], "big") ^ int.from_bytes(value[8:], "big")).to_bytes(8, "big")
+    value = int(event_id.replace("-", ""), 16)
+    return ((value >> 64) ^ (value & _LOW_HALF)).to_bytes(8, "big")
 
 
-def prepare(raw: RawEvent, place: Place, project: ProjectRecord | None, locate: Locate) -> Prepared:
+def prepare(raw: RawLine, place: Place, project: ProjectRecord | None, locate: Locate) -> Prepared:
     """Enrich one raw event. Raises Rejected when it can't be stored: unknown project or kind, a payload that lacks
     what its kind needs, a time outside what the project keeps.
     """
@@ -137,10 +170,12 @@ def prepare(raw: RawEvent, place: Place, project: ProjectRecord | None, locate: 
     revenue = parse_revenue(given) if name == "revenue" else NO_REVENUE
     if revenue.refused:
         raise Rejected(revenue.refused, "A revenue event needs an amount in minor units.", raw.project_id)
-    location = parse_location(_text(given, "__path"))
-    agent = override_agent(parse_agent(raw.user_agent, raw.hints), given)
-    surroundings = _surroundings(agent, locate(raw.ip) if raw.ip else NOWHERE)
-    properties = _properties(name, given, location)
+    page = page_of(_text(given, "__path"), _text(given, "__referrer")[:MAX_REFERRER], project.origins)
+    sender = _sender_of(raw, locate)
+    surroundings = sender.surroundings
+    if not _OVERRIDES.isdisjoint(given):
+        surroundings = _surroundings(override_agent(sender.agent, given), locate(raw.ip) if raw.ip else NOWHERE)
+    properties = _properties(name, given, page)
     return Prepared(
         raw=raw,
         payload=payload,
@@ -149,22 +184,22 @@ def prepare(raw: RawEvent, place: Place, project: ProjectRecord | None, locate: 
         time=time,
         name=name,
         is_screen_view=name == "screen_view",
-        bot="" if project.bot_policy is BotPolicy.KEEP else bot_name(raw.user_agent),
+        bot="" if project.bot_policy is BotPolicy.KEEP else sender.bot,
         revenue=revenue.amount,
         currency=revenue.currency or (project.currency if revenue.amount else ""),
         surroundings=surroundings,
-        source=settle_source(_text(given, "__referrer")[:MAX_REFERRER], location, project.origins),
+        source=page.source,
         columns={
             "created_at": clickhouse_time(time),
             "received_at": clickhouse_time(received),
-            "path": location.path,
-            "origin": location.origin,
+            "path": page.location.path,
+            "origin": page.location.origin,
             "title": _text(given, "__title")[:512],
             "language": (_text(given, "__language") or raw.hints.get("accept-language", "").split(",", 1)[0])[:35],
             "screen": _text(given, "__screen")[:20],
             "sdk_name": raw.sdk_name,
             "sdk_version": raw.sdk_version,
-            "ip": truncate_ip(raw.ip),
+            "ip": sender.ip,
             "groups": groups,
         },
         properties=properties,
@@ -172,7 +207,7 @@ def prepare(raw: RawEvent, place: Place, project: ProjectRecord | None, locate: 
     )
 
 
-def _times(raw: RawEvent, place: Place, project: ProjectRecord) -> tuple[int, int]:
+def _times(raw: RawLine, place: Place, project: ProjectRecord) -> tuple[int, int]:
     """(received, event time) in milliseconds. Raises Rejected."""
     received = place.stamp if raw.received_at is None else min(max(raw.received_at, 0), place.stamp)
     time = raw.time if raw.time is not None else received
@@ -182,26 +217,62 @@ def _times(raw: RawEvent, place: Place, project: ProjectRecord) -> tuple[int, in
     return received, time
 
 
-def _properties(name: str, given: Mapping[str, Any], location: Location) -> dict[str, Any]:
+def _properties(name: str, given: Mapping[str, Any], page: Page) -> dict[str, Any]:
     """The sender's own properties, what the page measured, and the address's query and fragment, made safe together."""
+    measures = measured(name, given)
+    if page.properties is not None and not measures and _PLACED.isdisjoint(given):
+        plain = safe_plain(given, _TAKEN, page.properties)
+        if plain is not None:
+            return plain
     own = {key: value for key, value in given.items() if key not in _TAKEN}
     # Put in before they are made safe: a sender's own "__query" beside "__query.a" is a row that no store can read.
-    if location.query:
-        own["__query"] = {key.replace(".", "_"): value for key, value in location.query}
-    if location.hash:
-        own["__hash"] = location.hash
-    if measures := measured(name, given):
-        own |= measures
+    own |= _said_by(page.location)
+    own |= measures
     properties, _ = safe_properties(own)
     return properties
 
 
+def _said_by(location: Location) -> dict[str, Any]:
+    """What an address adds to an event's properties: its query and fragment."""
+    said: dict[str, Any] = {}
+    if location.query:
+        said["__query"] = {key.replace(".", "_"): value for key, value in location.query}
+    if location.hash:
+        said["__hash"] = location.hash
+    return said
+
+
+def page_of(path: str, referrer: str, origins: tuple[str, ...]) -> Page:
+    """What an event's address and referrer say on a site of those origins. Never raises."""
+    return (_page if len(path) <= LONGEST_CACHED else _page.__wrapped__)(path, referrer, origins)
+
+
 @lru_cache(maxsize=_CACHE_ENTRIES)
-def _surroundings(agent: Agent, geo: Geo) -> dict[str, Any]:
-    """Columns of ``schemas.event.Surroundings``. Shared: never change it."""
+def _page(path: str, referrer: str, origins: tuple[str, ...]) -> Page:
+    location = parse_location(path)
+    properties, changed = safe_properties(_said_by(location))
+    return Page(location, Columns(settle_source(referrer, location, origins)), None if changed else properties)
+
+
+def _sender_of(raw: RawLine, locate: Locate) -> Sender:
+    hints = raw.hints
+    given = None if _HINTS.isdisjoint(hints) else tuple([hints.get(name) for name in HINT_NAMES])
+    return _sender(raw.user_agent[:MAX_USER_AGENT], given, raw.ip, locate(raw.ip) if raw.ip else NOWHERE)
+
+
+@lru_cache(maxsize=2 * _CACHE_ENTRIES)
+def _sender(user_agent: str, given: tuple[str | None, ...] | None, ip: str, geo: Geo) -> Sender:
+    hints = {name: value for name, value in zip(HINT_NAMES, given or (), strict=False) if value is not None}
+    agent = parse_agent(user_agent, hints)
+    return Sender(_surroundings(agent, geo), agent, bot_name(user_agent), truncate_ip(ip))
+
+
+@lru_cache(maxsize=_CACHE_ENTRIES)
+def _surroundings(agent: Agent, geo: Geo) -> Columns:
+    """Columns of ``schemas.event.Surroundings``."""
     columns = {**geo._asdict(), **agent._asdict()}
     del columns["is_server"]
-    return columns
+    return Columns(columns)
 
 
 def _text(properties: Mapping[str, Any], name: str) -> str:

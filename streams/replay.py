@@ -3,13 +3,14 @@
 from typing import Any
 
 from schemas.event_time import clickhouse_time
-from schemas.raw_event import RawEvent, ReplayPayload
+from schemas.raw_event import ReplayPayload
+from schemas.raw_line import RawLine
 
 MAX_TIME_MS = 4_102_444_799_999
 """The end of 2099: a sender's clock may say anything, and a row must be one that the store can read."""
 
 
-def chunk_row(raw: RawEvent, payload: ReplayPayload, stamp: int) -> dict[str, Any]:
+def chunk_row(raw: RawLine, payload: ReplayPayload, stamp: int) -> dict[str, Any]:
     """The row, without coordinates. ``stamp`` is the broker's, in milliseconds."""
     return {
         "project_id": raw.project_id,

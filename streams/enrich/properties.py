@@ -13,7 +13,7 @@ throwing row would stop a partition. Hence a flat dict:
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import lru_cache
 from typing import Any
 
@@ -48,6 +48,24 @@ def safe_properties(value: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     return flatten(value)
 
 
+def safe_plain(value: Mapping[str, Any], without: Set[str], more: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What `safe_properties` makes of ``value`` without the keys ``without``, and with what became ``more``, if none of
+    it has to be changed; else None. ``more`` is safe already, and below keys that ``value`` has none of.
+    """
+    paths: dict[str, Any] = {}
+    for key, item in value.items():
+        if key in without:
+            continue
+        if len(key) > MAX_PATH or not _is_plain_key(key):
+            return None
+        if type(item) is str and len(item) <= MAX_TEXT and item.isascii() and "\0" not in item:
+            paths[key] = item
+        elif not _put_plain(paths, key, 1, item):
+            return None
+    paths.update(more)
+    return paths if len(paths) <= MAX_PATHS else None
+
+
 def flatten(value: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     """`safe_properties` without its short cut: the same answer, several times slower."""
     flat = _Flat()
@@ -63,18 +81,21 @@ def _add_plain(paths: dict[str, Any], parent: str, depth: int, value: Mapping[st
     for key, item in value.items():
         if type(key) is not str or len(path := parent + key) > MAX_PATH or not _is_plain_key(key):
             return False
-        kind = type(item)
-        if kind is dict:
-            if depth >= MAX_DEPTH or not _add_plain(paths, f"{path}.", depth + 1, item):
-                return False
-        elif kind is list:
-            if not _add_plain_list(paths, path, depth, item):
-                return False
-        elif _is_plain_scalar(item, kind):
-            paths[path] = item
-        elif item is not None:
+        if not _put_plain(paths, path, depth, item):
             return False
     return True
+
+
+def _put_plain(paths: dict[str, Any], path: str, depth: int, item: Any) -> bool:
+    kind = type(item)
+    if kind is dict:
+        return depth < MAX_DEPTH and _add_plain(paths, f"{path}.", depth + 1, item)
+    if kind is list:
+        return _add_plain_list(paths, path, depth, item)
+    if _is_plain_scalar(item, kind):
+        paths[path] = item
+        return True
+    return item is None
 
 
 def _add_plain_list(paths: dict[str, Any], path: str, depth: int, items: list[Any]) -> bool:
