@@ -1,6 +1,7 @@
 """The tables. Identifiers are text chosen by us or by people; times are UTC."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import JSON, BigInteger, CheckConstraint, DateTime, Double, ForeignKey, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -85,6 +86,22 @@ class Client(Base):
     secret_hash: Mapped[str | None] = mapped_column(String(80))
     rate: Mapped[float | None] = mapped_column(Double)
     burst: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
+
+
+class Rule(Base):
+    """A rule of a project; field by field what `schemas.control.RuleRecord` says."""
+
+    __tablename__ = "rules"
+
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    enabled: Mapped[bool] = mapped_column(default=True)
+    steps: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    window_minutes: Mapped[int] = mapped_column(default=0)
+    once_per: Mapped[str] = mapped_column(String(8), default="every")
+    cooldown_minutes: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from control.errors import ConflictError, InvalidChangeError, InvalidIdError, NotFoundError
-from control.models import Client, Organization, Project
+from control.models import Client, Organization, Project, Rule
 from control.records import project_record
 from control.site_names import claim_names
 from schemas.money import currency_code
@@ -111,13 +111,15 @@ def find_project(session: Session, project_id: str) -> Project | None:
 
 
 def delete_project(session: Session, project_id: str) -> None:
-    """Remove a project and its clients; the caller commits. Its events stay in the store.
+    """Remove a project, its clients and its rules; the caller commits. Its events stay in the store.
 
     :raises NotFoundError: no such project.
     """
     project = get_project(session, project_id)
     for client in session.scalars(select(Client).where(Client.project_id == project_id)):
         session.delete(client)
+    for rule in session.scalars(select(Rule).where(Rule.project_id == project_id)):
+        session.delete(rule)
     project.origins = []
     claim_names(session, project)
     session.delete(project)

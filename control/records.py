@@ -1,7 +1,7 @@
 """What `weir.control` says of the rows of the database."""
 
-from control.models import Client, Project
-from schemas.control import BotPolicy, ClientRecord, ClientType, ProjectRecord, RateLimit
+from control.models import Client, Project, Rule
+from schemas.control import BotPolicy, ClientRecord, ClientType, ProjectRecord, RateLimit, RuleRecord
 from schemas.filters import FilterRecord
 
 
@@ -40,4 +40,14 @@ def client_record(row: Client) -> ClientRecord:
         name=row.name,
         secret_hash=row.secret_hash,
         limit=limit,
+    )
+
+
+def rule_record(row: Rule) -> RuleRecord:
+    """The record of a rule.
+
+    :raises pydantic.ValidationError: the row says what no record may.
+    """
+    return RuleRecord.model_validate(
+        {name: getattr(row, name) for name in RuleRecord.model_fields if name not in ("version", "record")}
     )

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.filters import FilterRecord, Filters
+from schemas.rules import Rule
 
 
 class _Record(BaseModel):
@@ -130,7 +131,15 @@ class UsageRecord(_Record):
     events: Annotated[int, Field(ge=0, lt=2**63)]
 
 
-AnyRecord = ProjectRecord | ClientRecord | SaltRecord | LogRecord | UsageRecord
+class RuleRecord(_Record, Rule):
+    """A rule of a project. Key ``rule/<project>/<id>``."""
+
+    record: Literal["rule"] = "rule"
+    id: str
+    project_id: str
+
+
+AnyRecord = ProjectRecord | ClientRecord | SaltRecord | LogRecord | UsageRecord | RuleRecord
 ControlRecord = Annotated[AnyRecord, Field(discriminator="record")]
 
 
@@ -143,5 +152,7 @@ def control_key(record: AnyRecord) -> str:
             return f"salt/{record.day}"
         case LogRecord():
             return f"log/{record.topic}"
+        case RuleRecord():
+            return f"rule/{record.project_id}/{record.id}"
         case _:
             return f"{record.record}/{record.id}"

@@ -12,6 +12,7 @@ from schemas.event import Event
 from schemas.group import Group, GroupOp
 from schemas.identity import Identity
 from schemas.ledger import LedgerRow
+from schemas.notification import Notification
 from schemas.profile import Profile, ProfileOp
 from schemas.raw_event import (
     AliasPayload,
@@ -47,6 +48,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "replay_chunk": ReplayChunk,
     "identity": Identity,
     "ledger_row": LedgerRow,
+    "notification": Notification,
 }
 """File name (without ``.schema.json``) to model; ``control_record`` is added as the union of its records."""
 

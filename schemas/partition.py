@@ -11,6 +11,8 @@ from functools import lru_cache
 _SEED = 0x9747B28C
 _M = 0x5BD1E995
 _MASK = 0xFFFFFFFF
+_LONGEST_REMEMBERED = 64
+"""Characters of an id. Senders choose them: longer ones would fill the memory."""
 
 
 def murmur2(data: bytes) -> int:
@@ -31,10 +33,23 @@ def murmur2(data: bytes) -> int:
     return h ^ (h >> 15)
 
 
-@lru_cache(maxsize=65_536)
 def partition_hash(project_id: str, owner_id: str) -> int:
     """The non-negative hash of ``project_id:owner_id``; take it modulo the topic's number of partitions."""
+    if len(owner_id) <= _LONGEST_REMEMBERED and owner_id.isascii():
+        return _remembered(project_id, owner_id)
+    return _hash(project_id, owner_id)
+
+
+def _hash(project_id: str, owner_id: str) -> int:
     return murmur2(f"{project_id}:{owner_id}".encode()) & 0x7FFFFFFF
+
+
+_remembered = lru_cache(maxsize=16_384)(_hash)
+
+
+def project_partition(project_id: str, partitions: int) -> int:
+    """Partition of a topic whose messages have a project as their key."""
+    return (murmur2(project_id.encode()) & 0x7FFFFFFF) % partitions
 
 
 def partition_of(project_id: str, owner_id: str, partitions: int) -> int:

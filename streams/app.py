@@ -127,7 +127,9 @@ def _sources(
     epochs = {spec.name: control.log(spec.name).epoch for spec in topics.TOPICS}
 
     def devices(partition: int) -> Processor:
-        return DevicesProcessor(partition, partitions, epochs, lambda: control.projects, geo.locate)
+        return DevicesProcessor(
+            partition, partitions, epochs, lambda: control.projects, geo.locate, lambda: control.rules
+        )
 
     def people(partition: int) -> Processor:
         return ProfilesProcessor(partition, epochs)

@@ -1,4 +1,4 @@
-"""Projects and topic epochs as the worker knows them: a tail of ``weir.control``."""
+"""Projects, their rules and topic epochs as the worker knows them: a tail of ``weir.control``."""
 
 import threading
 from collections.abc import Callable
@@ -7,8 +7,9 @@ from typing import TypeVar
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.control import ControlRecord, LogRecord, ProjectRecord
+from schemas.control import ControlRecord, LogRecord, ProjectRecord, RuleRecord
 from schemas.topics import CONTROL
+from streams.rules import ProjectRules
 
 T = TypeVar("T")
 _RECORD: TypeAdapter[ControlRecord] = TypeAdapter(ControlRecord)
@@ -19,11 +20,15 @@ class ControlMissing(Exception):
 
 
 class ControlTail:
-    """Reads ``weir.control`` in a thread. ``projects`` and ``logs`` are replaced whole, so a reader needs no lock."""
+    """Reads ``weir.control`` in a thread. ``projects``, ``rules`` (of projects that have any) and ``logs`` are
+    replaced whole, so a reader needs no lock.
+    """
 
     def __init__(self, bootstrap: str, fail: Callable[[str], None]) -> None:
         self.projects: dict[str, ProjectRecord] = {}
+        self.rules: dict[str, ProjectRules] = {}
         self.logs: dict[str, LogRecord] = {}
+        self._rule_records: dict[str, RuleRecord] = {}
         self._bootstrap = bootstrap
         self._fail = fail
         self._read = threading.Event()
@@ -85,6 +90,11 @@ class ControlTail:
                 return  # a kind of record that a newer Weir writes
         if kind == "project":
             self.projects = _with(self.projects, name, record if isinstance(record, ProjectRecord) else None)
+        elif kind == "rule":
+            self._rule_records = _with(self._rule_records, name, record if isinstance(record, RuleRecord) else None)
+            project_id = name.partition("/")[0]
+            found = ProjectRules(each for each in self._rule_records.values() if each.project_id == project_id)
+            self.rules = _with(self.rules, project_id, found or None)
         elif kind == "log":
             known = self.logs.get(name)
             renewed = isinstance(record, LogRecord) and known is not None and known.topic_id != record.topic_id

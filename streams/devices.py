@@ -15,8 +15,7 @@ import orjson
 from schemas.control import ProjectRecord
 from schemas.envelope import is_tick, is_tick_value, split_lines
 from schemas.partition import partition_of
-from schemas.raw_event import RawKind
-from schemas.raw_line import RawLine
+from schemas.raw_event import RawEvent, RawKind
 from schemas.session_id import SESSION_TIMEOUT_MS
 from schemas.topics import MAX_MESSAGE_BYTES, MAX_RAW_MESSAGE_BYTES, RAW
 from streams import metrics
@@ -27,6 +26,7 @@ from streams.prepare import Locate, Place, event_id_of, parse_line, prepare
 from streams.processor import Outcome
 from streams.rejected import Rejected
 from streams.rows import Rows, Tally
+from streams.rules import ProjectRules, RulesBatch, abandoned
 from streams.sequences import Sequences
 
 CLOCK_KEY = b"\0clock"
@@ -72,12 +72,15 @@ class DevicesProcessor:
         epochs: dict[str, int],
         projects: Callable[[], dict[str, ProjectRecord]],
         locate: Locate,
+        rules: Callable[[], dict[str, ProjectRules]] = dict,
     ) -> None:
         self._partition = partition
         self._partitions = partitions
         self._epochs = epochs
         self._projects = projects
         self._locate = locate
+        self._rules = rules
+        self._abandoned: dict[bytes, None] = {}
         self._state: dict[bytes, bytes] = {}
         self._clock = Clock()
         self._sequences = Sequences({})
@@ -91,6 +94,7 @@ class DevicesProcessor:
         stored = state.get(CLOCK_KEY)
         self._clock = Clock(*orjson.loads(stored)) if stored is not None else Clock()
         self._sequences = Sequences(state)
+        self._abandoned = abandoned(state, self._rules())
         self._index_open_sessions()
 
     def _index_open_sessions(self) -> None:
@@ -149,6 +153,8 @@ class _Batch:
         self._sequences = owner._sequences.batch()
         self._devices: dict[bytes, Device] = {}
         self._rows = Rows(owner._partition, owner._partitions, owner._epochs)
+        self._rules = RulesBatch(owner._rules(), owner._state, self._rows.notification)
+        self._rows.watch = self._rules.see
         self._lines = 0
         self._misplaced = 0
         self._last = Place(self._epoch, owner._partition, 0, 0, 0)
@@ -156,7 +162,7 @@ class _Batch:
     def run(self, chunks: Sequence[Chunk]) -> Outcome:
         end = self._consume(chunks)
         changes: dict[bytes, bytes | None] = {CLOCK_KEY: orjson.dumps(list(self._clock))}
-        changes |= self._sequences.changes()
+        changes |= self._sequences.changes() | self._owner._abandoned | self._rules.changes()
         for key, device in self._devices.items():
             for was, now in device.touched_sessions():
                 if was != now:
@@ -168,6 +174,7 @@ class _Batch:
 
     def _applied(self) -> None:
         self._owner._clock = self._clock
+        self._owner._abandoned = {}
         self._owner._sequences.commit(self._sequences)
         if self._misplaced:
             metrics.MISPLACED.inc(self._misplaced)
@@ -249,7 +256,7 @@ class _Batch:
             return "repeated"
         return "stored" if raw.kind is RawKind.TRACK else "operations"
 
-    def _device(self, raw: RawLine, place: Place) -> Device:
+    def _device(self, raw: RawEvent, place: Place) -> Device:
         """The device of an event; events without one share a ring with those of the same id bucket."""
         if raw.device_id:
             key = _device_key(raw.project_id, raw.device_id)

@@ -7,6 +7,9 @@ READY = Gauge("weir_worker_ready", "1 when the worker has its partitions and has
 BATCHES = Counter("weir_worker_batches", "Committed transactions", ["topic"])
 MISPLACED = Counter("weir_worker_misplaced_lines", "Lines of devices whose key belongs to another partition")
 DEAD_LETTERS = Counter("weir_worker_dead_letters", "Lines that became dead letters", ["reason"])
+NOTIFICATIONS_DROPPED = Counter(
+    "weir_worker_notifications_dropped", "Matches of rules not told, as one message had too many"
+)
 COMPUTE_SECONDS = Counter("weir_worker_compute_seconds", "Time spent computing batches", ["topic"])
 COMMIT_SECONDS = Histogram(
     "weir_worker_commit_seconds",

@@ -1,5 +1,6 @@
 """The rows a batch gives rise to, packed into envelopes per topic, and counted for the ledger as they come."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import orjson
@@ -8,7 +9,7 @@ from schemas import topics
 from schemas.dead_letter import DeadLetter
 from schemas.envelope import Headers
 from schemas.event_time import clickhouse_time, month_of
-from schemas.partition import partition_of
+from schemas.partition import partition_of, project_partition
 from streams import metrics
 from streams.identity import Link
 from streams.payloads import Change
@@ -57,9 +58,12 @@ class Rows:
         self._epochs = epochs
         self._open: dict[tuple[str, int], _Envelope] = {}
         self._counts: dict[tuple[str, int], int] = {}
+        self.watch: Callable[[dict[str, Any]], None] | None = None
 
     def event(self, row: dict[str, Any], month: int) -> None:
-        """A row of ``weir.events``."""
+        """A row of ``weir.events``; ``watch`` sees it."""
+        if self.watch is not None:
+            self.watch(row)
         self._add(topics.EVENTS, row)
         self.count("events", month)
 
@@ -96,6 +100,12 @@ class Rows:
         target = partition_of(event.raw.project_id, owner, self._partitions)
         self._put(topics.PROFILE_OPS, target, orjson.dumps(operation))
         self.count("group_ops" if of_group else "profile_ops", month_of(event.time))
+
+    def notification(self, row: dict[str, Any]) -> None:
+        """A row of ``weir.notifications``: a project's are all in one partition."""
+        row["log_epoch"] = self._epochs[topics.NOTIFICATIONS]
+        target = project_partition(row["project_id"], self._partitions)
+        self._put(topics.NOTIFICATIONS, target, orjson.dumps(row))
 
     def replay(self, row: dict[str, Any], place: Place) -> None:
         """A row of ``weir.replay``."""
