@@ -34,8 +34,7 @@ def serve(bootstrap: str, settings: ArchiveSettings) -> None:
     control = ControlTail(bootstrap, fail)
     control.start()
     try:
-        if settings.metrics_port:
-            start_http_server(settings.metrics_port, settings.metrics_host)
+        start_http_server(settings.metrics_port, settings.metrics_host)
         archiver = Archiver(
             bootstrap,
             place,

@@ -17,4 +17,4 @@ class ArchiveSettings(BaseSettings):
         64, ge=8, le=4096, description="Messages held in memory; beyond it parts are written early."
     )
     metrics_host: str = Field("127.0.0.1", description="Where metrics are served.")
-    metrics_port: int = Field(8054, ge=0, le=65535, description="Port of the metrics; 0 for none.")
+    metrics_port: int = Field(8054, ge=1, le=65535, description="Port of the metrics.")
