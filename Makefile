@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 DEMO ?= --history 30d --rate 20 --duration 60s
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help up down demo status check test test-fast chaos bench lock format install install-dev page browser clean
+.PHONY: help up down demo status check test test-fast chaos bench lock format install install-dev page browser proxies clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -28,7 +28,7 @@ check: install-dev page-deps ## Formats, lint, types, import directions: the sam
 	$(BIN)/lint-imports
 	npm --prefix dashboard run check
 
-test: install-dev page browser ## Every test, on a real broker, store and browser
+test: install-dev page browser proxies ## Every test, on a real broker, store and browser
 	$(BIN)/pytest -n 2 --dist loadfile --durations 15
 
 test-fast: install-dev ## Tests that need no service
@@ -59,6 +59,9 @@ page: dashboard/dist/index.html sdks/tracker/dist/op1.js ## Build the dashboard 
 
 browser: ## A chromium for the browser tests (Debian's package)
 	@command -v chromium >/dev/null 2>&1 || deploy/ci/install_chromium.sh
+
+proxies: ## nginx and Caddy for the proxy tests (Debian's packages)
+	@PATH="$$PATH:/usr/sbin"; { command -v nginx && command -v caddy; } >/dev/null 2>&1 || deploy/ci/install_proxies.sh
 
 clean: down ## Remove everything installed, built and stored here
 	rm -rf $(VENV) .weir dashboard/node_modules dashboard/dist sdks/tracker/node_modules sdks/tracker/dist
