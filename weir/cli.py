@@ -15,6 +15,7 @@ from weir.commands.migrate import migrate
 from weir.commands.positions import positions
 from weir.commands.project import project
 from weir.commands.query_api import query_api
+from weir.commands.rule import rule
 from weir.commands.schemas import schemas
 from weir.commands.status import status
 from weir.commands.store import store
@@ -40,6 +41,7 @@ for command in (
     project,
     client,
     filter_,
+    rule,
     topics,
     migrate,
     audit,

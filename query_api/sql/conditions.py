@@ -53,6 +53,10 @@ class Conditions:
         """An expression (UInt8, never null) for each condition, over a table that has the columns of events."""
         return tuple(self.expression(each) for each in conditions)
 
+    def name_in(self, names: Iterable[str]) -> str:
+        """An expression that is true for events of these names."""
+        return f"name in {self._bind('Array(String)', list(names))}"
+
     def expression(self, condition: Condition) -> str:
         """The expression for one condition."""
         tests = self._tests(condition.asked)
