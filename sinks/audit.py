@@ -21,17 +21,8 @@ from sinks.errors import AuditError
 from sinks.kafka_log import KafkaLog, Reach
 from sinks.rebuild import ROLLUPS, compare
 from sinks.settings import SinkSettings
+from sinks.tables import TABLES
 
-TABLES = {
-    "events": topics.EVENTS,
-    "sessions": topics.SESSIONS,
-    "profiles": topics.PROFILES,
-    "groups": topics.GROUPS,
-    "identities": topics.IDENTITIES,
-    "replay_chunks": topics.REPLAY,
-    "ledger": topics.LEDGER,
-    "dead_letters": topics.DEAD_LETTERS,
-}
 _POLL_SECONDS = 0.25
 _COMPLAINTS = """
 select table, formatDateTime(arrayElement(exceptions.time, -1), '%F %T', 'UTC'), arrayElement(exceptions.text, -1)

@@ -2,8 +2,10 @@
 
 import click
 
+from weir.commands.archive import archive
 from weir.commands.audit import audit
 from weir.commands.client import client
+from weir.commands.dead_letters import dead_letters
 from weir.commands.demo import demo
 from weir.commands.doctor import doctor
 from weir.commands.down import down
@@ -45,6 +47,8 @@ for command in (
     topics,
     migrate,
     audit,
+    dead_letters,
+    archive,
     positions,
     store,
     gateway,

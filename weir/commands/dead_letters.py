@@ -1,0 +1,192 @@
+"""`weir dead-letters`: look at what could not be processed, send it again, or drop it."""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from sinks.client import connect
+from sinks.dead_letter_replay import replay as replay_letters
+from sinks.dead_letters import (
+    DROPPED,
+    DeadLettersError,
+    Letter,
+    LetterName,
+    Selection,
+    decide,
+    outcomes,
+    read_letters,
+    summarize,
+)
+from sinks.errors import SinkError
+from weir.errors import WeirError
+from weir.prepare import sink_settings
+from weir.settings import load
+
+_ALL = 2**63 - 1
+_PREVIEW = 60
+_Command = Callable[..., None]
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """Events that could not be processed, each kept with its reason and where it was."""
+
+
+def _selecting(command: _Command) -> _Command:
+    """The options that say which letters are meant."""
+    for option in (
+        click.option("--since-hours", type=click.FloatRange(min=0), help="Not older than so many hours."),
+        click.option("--reason", default="", help="With this reason."),
+        click.option("--project", "project_id", default="", help="Of this project."),
+    ):
+        command = option(command)
+    return command
+
+
+@dead_letters.command("list")
+@_selecting
+@click.option("--decided", is_flag=True, help="Those that were sent again or dropped too.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="So many, newest first.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def list_(*, project_id: str, reason: str, since_hours: float | None, decided: bool, limit: int, as_json: bool) -> None:
+    """How many there are by reason, and the newest."""
+    selection = _selection(project_id, reason, since_hours, decided=decided)
+    with _store() as client:
+        summaries = summarize(client, selection)
+        letters = list(read_letters(client, selection, limit))
+    if as_json:
+        click.echo(json.dumps({"summary": [_plain(each._asdict()) for each in summaries], "letters": _told(letters)}))
+        return
+    if not summaries:
+        click.echo("No dead letters.")
+        return
+    for each in summaries:
+        click.echo(
+            f"{each.letters:>9,}  {each.reason}  {each.project_id or '(no project)'}  newest {each.newest:%F %T}"
+        )
+    click.echo()
+    for letter in letters:
+        text = letter.value.decode("utf-8", "replace")
+        preview = text if len(text) <= _PREVIEW else text[:_PREVIEW] + "…"
+        click.echo(f"{letter.name}  {letter.stamp:%F %T}  {letter.reason}  {preview}")
+
+
+@dead_letters.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def show(name: str, *, as_json: bool) -> None:
+    """All of one letter: why it died, and its original bytes."""
+    wanted = _names([name])
+    with _store() as client:
+        letters = list(read_letters(client, Selection(names=wanted, decided=True), 1))
+        decided = outcomes(client, wanted)
+    if not letters:
+        raise WeirError(f"There is no dead letter {name}.")
+    if as_json:
+        click.echo(json.dumps(_told(letters)[0] | {"outcome": decided.get(wanted[0], "")}))
+        return
+    letter = letters[0]
+    for label, text in (
+        ("reason", f"{letter.reason}: {letter.detail}"),
+        ("project", letter.project_id or "(not known)"),
+        ("came", f"{letter.stamp:%F %T.%f} UTC"),
+        ("stage", letter.stage),
+        ("outcome", decided.get(letter.name, "open")),
+    ):
+        click.echo(f"{label:<8} {text}")
+    click.echo()
+    click.echo(letter.value)
+
+
+@dead_letters.command()
+@click.argument("names", nargs=-1)
+@_selecting
+@click.option("--all", "every", is_flag=True, help="All that were not decided upon, if nothing else is said.")
+def replay(names: Sequence[str], *, project_id: str, reason: str, since_hours: float | None, every: bool) -> None:
+    """Send letters again: those named, or those selected. What was sent before and counted is not counted twice."""
+    selection = _chosen(names, project_id, reason, since_hours, every=every)
+    settings = sink_settings(load())
+
+    def tell(count: int) -> None:
+        click.echo(f"{count:,} sent again …", err=True)
+
+    with _store() as client:
+        try:
+            done = replay_letters(client, settings.kafka_bootstrap, read_letters(client, selection, _ALL), tell)
+        except SinkError as error:
+            raise WeirError(str(error)) from error
+    click.echo(f"{done.replayed:,} letters were sent again. What dies once more becomes a new letter.")
+    if done.lines_left:
+        click.echo(f"{done.lines_left:,} lines of theirs cannot be read by the store and stay where they are.")
+    for name, why in done.refused.items():
+        click.echo(f"{name} was not: {why}")
+    if done.refused and not done.replayed:
+        raise WeirError("Nothing was sent.")
+
+
+@dead_letters.command()
+@click.argument("names", nargs=-1)
+@_selecting
+@click.option("--all", "every", is_flag=True, help="All that were not decided upon, if nothing else is said.")
+@click.option("--yes", is_flag=True, help="Without asking.")
+def drop(
+    names: Sequence[str], *, project_id: str, reason: str, since_hours: float | None, every: bool, yes: bool
+) -> None:
+    """Take letters off the list. They stay stored, so that the audit adds up, until their topic's retention."""
+    selection = _chosen(names, project_id, reason, since_hours, every=every)
+    with _store() as client:
+        found = sum(each.letters for each in summarize(client, selection))
+        if found and not yes:
+            click.confirm(f"Drop {found:,} dead letters?", abort=True)
+        decide(client, {letter.name: 0 for letter in read_letters(client, selection, _ALL)}, DROPPED)
+    click.echo(f"{found:,} dead letters are off the list.")
+
+
+def _store() -> Any:
+    try:
+        return closing(connect(sink_settings(load())))
+    except SinkError as error:
+        raise WeirError(str(error)) from error
+
+
+def _selection(project_id: str, reason: str, since_hours: float | None, *, decided: bool = False) -> Selection:
+    since = datetime.now(UTC) - timedelta(hours=since_hours) if since_hours is not None else None
+    return Selection(project_id, reason, since, decided=decided)
+
+
+def _chosen(names: Sequence[str], project_id: str, reason: str, since_hours: float | None, *, every: bool) -> Selection:
+    if names:
+        return Selection(names=_names(names))
+    if not (project_id or reason or since_hours is not None or every):
+        raise WeirError("Say which: by their names, with --project, --reason or --since-hours, or --all.")
+    return _selection(project_id, reason, since_hours)
+
+
+def _names(texts: Sequence[str]) -> list[LetterName]:
+    try:
+        return [LetterName.read(text) for text in texts]
+    except DeadLettersError as error:
+        raise WeirError(str(error)) from error
+
+
+def _told(letters: Sequence[Letter]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": str(letter.name),
+            "came": letter.stamp.isoformat(),
+            "stage": letter.stage,
+            "reason": letter.reason,
+            "detail": letter.detail,
+            "project_id": letter.project_id,
+            "value": letter.value.decode("utf-8", "replace"),
+        }
+        for letter in letters
+    ]
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
