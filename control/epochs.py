@@ -22,6 +22,7 @@ def register_topics(
     topic_ids: Mapping[str, str],
     published: Mapping[str, LogRecord],
     clock: Callable[[], float] = time.time,
+    partitions: Mapping[str, int] | None = None,
 ) -> dict[str, LogRecord]:
     """Register each topic's Kafka id; commits. Safe to repeat and to race: all end with the same epochs.
 
@@ -29,6 +30,8 @@ def register_topics(
     :param published: what ``weir.control`` says at the moment: a database that is new or was restored from
         a backup must not fall behind what others have already seen.
     :param clock: Unix seconds now.
+    :param partitions: how many partitions each topic has. Written down once: a number that is there stays while the
+        id is the same, whatever Kafka tells.
     :returns: topic name to its record: the same epoch while the id is the same, else a greater one: the Unix
         seconds now, or one more than the last where the clock stands behind it.
     """
@@ -36,8 +39,19 @@ def register_topics(
     records = {
         topic: _register(session, topic, topic_id, published.get(topic), now) for topic, topic_id in topic_ids.items()
     }
+    for topic, record in records.items():
+        records[topic] = _count(session, record, published.get(topic), (partitions or {}).get(topic))
     session.commit()
     return records
+
+
+def _count(session: Session, record: LogRecord, published: LogRecord | None, partitions: int | None) -> LogRecord:
+    row = session.get_one(TopicEpoch, record.topic, populate_existing=True)
+    if row.partitions is None:
+        known = published is not None and published.topic_id == record.topic_id
+        row.partitions = (published.partitions if known and published is not None else None) or partitions
+        session.flush()
+    return record.model_copy(update={"partitions": row.partitions})
 
 
 def _register(session: Session, topic: str, topic_id: str, published: LogRecord | None, now: int) -> LogRecord:
@@ -63,7 +77,7 @@ def _store(session: Session, topic: str, stored: tuple[int, str] | None, wanted:
     written = session.scalar(
         update(TopicEpoch)
         .where(TopicEpoch.topic == topic, TopicEpoch.epoch == stored[0], TopicEpoch.topic_id == stored[1])
-        .values(topic_id=topic_id, epoch=epoch)
+        .values(topic_id=topic_id, epoch=epoch, partitions=None if topic_id != stored[1] else TopicEpoch.partitions)
         .returning(TopicEpoch.topic)
         .execution_options(synchronize_session=False)
     )

@@ -115,10 +115,11 @@ class Salt(Base):
 
 
 class TopicEpoch(Base):
-    """The identity of a Kafka topic, and the epoch of its present incarnation (32 bits, unsigned)."""
+    """The identity of a Kafka topic, the epoch of its present incarnation (32 bits, unsigned), and its partitions."""
 
     __tablename__ = "topic_epochs"
 
     topic: Mapped[str] = mapped_column(String(249), primary_key=True)
     topic_id: Mapped[str] = mapped_column(String(64))
     epoch: Mapped[int] = mapped_column(BigInteger)
+    partitions: Mapped[int | None]

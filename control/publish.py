@@ -38,7 +38,7 @@ Record = ProjectRecord | ClientRecord | SaltRecord | LogRecord | RuleRecord
 def records(session: Session) -> list[Record]:
     """All control records, as the database has them now."""
     found: list[Record] = [
-        LogRecord(topic=row.topic, topic_id=row.topic_id, epoch=row.epoch)
+        LogRecord(topic=row.topic, topic_id=row.topic_id, epoch=row.epoch, partitions=row.partitions)
         for row in session.scalars(select(TopicEpoch))
     ]
     found += [SaltRecord(day=row.day, salt=row.salt) for row in session.scalars(select(Salt))]

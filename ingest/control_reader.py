@@ -7,8 +7,8 @@ from pydantic import TypeAdapter, ValidationError
 from ingest.access import Access
 from ingest.follower import Follower, Record
 from ingest.quotas import Quotas
-from schemas.control import ClientRecord, ControlRecord, ProjectRecord, SaltRecord, UsageRecord
-from schemas.topics import CONTROL
+from schemas.control import ClientRecord, ControlRecord, LogRecord, ProjectRecord, SaltRecord, UsageRecord
+from schemas.topics import CONTROL, RAW
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,15 @@ class ControlReader(Follower):
         super().__init__(CONTROL, bootstrap)
         self._access = access
         self._quotas = quotas
+        self._raw: LogRecord | None = None
+
+    def raw_partitions(self) -> int | None:
+        """How many partitions the raw topic was registered with, 0 while that is not read; None when nobody wrote it
+        down.
+        """
+        if not self.caught_up.is_set():
+            return 0
+        return self._raw.partitions if self._raw is not None else None
 
     def take(self, record: Record) -> None:
         """Apply one record; one that can't be read is logged and changes nothing."""
@@ -44,5 +53,7 @@ class ControlReader(Follower):
             self._access.apply_client(name, parsed)
         elif kind == "salt" and isinstance(parsed, SaltRecord | None):
             self._access.apply_salt(name, parsed)
+        elif kind == "log" and name == RAW and isinstance(parsed, LogRecord | None):
+            self._raw = parsed
         elif kind == "usage" and isinstance(parsed, UsageRecord | None):
             self._quotas.apply(name, parsed)

@@ -109,7 +109,8 @@ class Gateway:
         self._sessions_reader.start()
         self._usage_writer.start()
         load_bots()
-        self._finding = asyncio.get_running_loop().create_task(self.producer.find_partitions())
+        finding = self.producer.find_partitions(self._control_reader.raw_partitions)
+        self._finding = asyncio.get_running_loop().create_task(finding)
 
     async def stop(self) -> None:
         """Settle what was taken, then let go of everything."""

@@ -3,12 +3,14 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable, Collection
 from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from ingest.envelopes import Report
 from schemas.envelope import Headers
+from schemas.partition_count import settled_count
 from schemas.topics import MAX_MESSAGE_BYTES, RAW
 
 log = logging.getLogger(__name__)
@@ -16,6 +18,7 @@ log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.001
 _METADATA_SECONDS = 3.0
 _RETRY_SECONDS = 0.5
+_LOOK_SECONDS = 0.05
 
 
 class RawProducer:
@@ -61,25 +64,34 @@ class RawProducer:
         self._polling = False
         self._failure = ""
         self.partitions = 0
-        """Partitions of the raw topic; 0 until Kafka was asked."""
+        """Partitions of the raw topic; 0 until Kafka told of all of them, and never changed after that."""
 
-    async def find_partitions(self) -> None:
-        """Ask Kafka how many partitions the raw topic has, until it says so."""
-        while not self.partitions:
-            if await self.reachable() is False:
-                await asyncio.sleep(_RETRY_SECONDS)
+    async def find_partitions(self, registered: Callable[[], int | None]) -> None:
+        """Ask Kafka how many partitions the raw topic has, until it tells of all that are ``registered`` (0: not known
+        yet, None: nobody wrote it down).
+        """
+        said = ""
+        while True:
+            found, wanted = await self._ask(), registered()
+            self.partitions = settled_count(found, wanted)
+            if self.partitions:
+                return
+            if wanted and said != (said := f"Kafka tells of {len(found)} of the {wanted} partitions of {RAW}"):
+                log.warning("%s: waiting for the others", said)
+            await asyncio.sleep(_RETRY_SECONDS if wanted != 0 else _LOOK_SECONDS)
 
     async def reachable(self) -> bool:
         """Whether Kafka answers for the raw topic now; takes up to three seconds."""
+        return bool(await self._ask())
+
+    async def _ask(self) -> Collection[int]:
+        """The raw topic's partitions as Kafka tells them now; none while it does not."""
         try:
             metadata = await asyncio.to_thread(self._producer.list_topics, RAW, _METADATA_SECONDS)
         except KafkaException:
-            return False
+            return ()
         topic = metadata.topics[RAW]
-        if topic.error is not None or not topic.partitions:
-            return False
-        self.partitions = len(topic.partitions)
-        return True
+        return topic.partitions.keys() if topic.error is None else ()
 
     def send(self, partition: int, value: bytes, headers: Headers, report: Report, *, patient: bool = False) -> None:
         """Send an envelope behind all that was sent before; ``report`` is called on the loop, never from within the

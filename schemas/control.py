@@ -117,6 +117,8 @@ class LogRecord(_Record):
     topic: str
     topic_id: str
     epoch: int
+    partitions: int | None = None
+    """How many it had when it was registered, which is for ever; None when that was not written down."""
 
 
 class UsageRecord(_Record):

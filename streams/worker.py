@@ -10,6 +10,7 @@ from typing import NoReturn
 from confluent_kafka import Consumer
 from mode.loop import use as use_loop
 
+from schemas.partition_count import settled_count
 from schemas.topics import RAW
 from streams.control import ControlMissing, ControlTail
 from streams.settings import WorkerSettings
@@ -33,7 +34,7 @@ def run(settings: WorkerSettings) -> NoReturn:
     control = ControlTail(settings.kafka_bootstrap, fail)
     try:
         control.start()
-        partitions = _partitions(settings.kafka_bootstrap)
+        partitions = _partitions(settings.kafka_bootstrap, control.log(RAW).partitions)
         _work(settings, control, partitions)
     except ControlMissing as missing:
         fail(str(missing))
@@ -74,7 +75,7 @@ def _work(settings: WorkerSettings, control: ControlTail, partitions: int) -> No
     os._exit(status if isinstance(status, int) else 0 if status is None else 1)
 
 
-def _partitions(bootstrap: str) -> int:
+def _partitions(bootstrap: str, registered: int | None) -> int:
     reader = Consumer({"bootstrap.servers": bootstrap, "group.id": "weir-metadata"})
     try:
         metadata = reader.list_topics(RAW, 30).topics[RAW]
@@ -82,4 +83,9 @@ def _partitions(bootstrap: str) -> int:
         reader.close()
     if metadata.error is not None or not metadata.partitions:
         raise ControlMissing(f"Topic {RAW} does not exist: run 'weir topics'.")
-    return len(metadata.partitions)
+    count = settled_count(metadata.partitions.keys(), registered)
+    if not count:
+        raise ControlMissing(
+            f"Kafka tells of {len(metadata.partitions)} of the {registered} partitions of {RAW}: are all brokers up?"
+        )
+    return count

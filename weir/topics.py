@@ -20,8 +20,10 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from control.epochs import register_topics
+from control.models import TopicEpoch
 from control.publish import Publisher
 from control.topic import log_records, read_published
+from schemas.partition_count import settled_count
 from schemas.topics import RAW, TopicSpec
 from weir.errors import WeirError
 
@@ -72,24 +74,36 @@ def ensure_topics(
     """
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
     try:
-        created = _create_missing(admin, specs, partitions, replication)
+        created = _create_missing(admin, specs, partitions, replication, _registered(engine, RAW))
         differences = _differences(admin, specs)
         if apply_settings:
             differences = _apply(admin, differences)
         ids = _topic_ids(admin, [spec.name for spec in specs])
+        counts = {
+            name: len(topic.partitions) for name, topic in admin.list_topics(timeout=TIMEOUT_SECONDS).topics.items()
+        }
     except KafkaException as error:
         raise WeirError(f"Kafka at {bootstrap} did not do what `weir topics` asked: {error}.") from error
     published = log_records(read_published(bootstrap))
     with Session(engine) as session:
-        records = register_topics(session, ids, published)
+        records = register_topics(session, ids, published, partitions=counts)
     Publisher(engine, bootstrap).publish()
     epochs = {topic: record.epoch for topic, record in records.items()}
     renewed = tuple(name for name, old in published.items() if ids.get(name, old.topic_id) != old.topic_id)
     return TopicReport(tuple(created), tuple(differences), epochs, renewed)
 
 
+def _registered(engine: Engine, topic: str) -> TopicEpoch | None:
+    with Session(engine, expire_on_commit=False) as session:
+        return session.get(TopicEpoch, topic)
+
+
 def _create_missing(
-    admin: AdminClient, specs: Sequence[TopicSpec], partitions: int, replication: int | None
+    admin: AdminClient,
+    specs: Sequence[TopicSpec],
+    partitions: int,
+    replication: int | None,
+    registered: TopicEpoch | None,
 ) -> list[str]:
     cluster = admin.list_topics(timeout=TIMEOUT_SECONDS)
     replicas = replication or min(_MOST_REPLICAS, len(cluster.brokers))
@@ -98,10 +112,27 @@ def _create_missing(
     created = _create([spec for spec in missing if spec.name == RAW], admin, partitions, replicas)
     if any(spec.name == RAW for spec in specs):
         _await_leaders(admin, [RAW])
-        partitions = len(admin.list_topics(RAW, timeout=TIMEOUT_SECONDS).topics[RAW].partitions)
+        partitions = _raw_partitions(admin, registered)
     created += _create([spec for spec in missing if spec.name != RAW], admin, partitions, replicas)
     _await_leaders(admin, [spec.name for spec in specs])
     return created
+
+
+def _raw_partitions(admin: AdminClient, registered: TopicEpoch | None) -> int:
+    """How many partitions the raw topic has, when Kafka tells of all that are registered.
+
+    :raises WeirError: it does not in time.
+    """
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        found = admin.list_topics(RAW, timeout=TIMEOUT_SECONDS).topics[RAW].partitions.keys()
+        is_same = registered is not None and _topic_ids(admin, [RAW])[RAW] == registered.topic_id
+        wanted = registered.partitions if is_same and registered is not None else None
+        if count := settled_count(found, wanted):
+            return count
+        if time.monotonic() > deadline:
+            raise WeirError(f"Kafka tells of {len(found)} of the {wanted} partitions of {RAW}: are all brokers up?")
+        time.sleep(0.2)
 
 
 def _create(specs: Sequence[TopicSpec], admin: AdminClient, partitions: int, replicas: int) -> list[str]:

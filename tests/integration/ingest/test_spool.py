@@ -13,8 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from ingest.raw_producer import RawProducer
 from tests.broker import running_broker
 from tests.integration.ingest.gateway_process import (
+    PARTITIONS,
     GatewayProcess,
     Tenant,
     Topics,
@@ -193,6 +195,24 @@ def test_a_gateway_killed_when_a_part_is_drained_loses_and_doubles_nothing(
     assert wrong(topics, tenant, load.accepted) == []
     numbers = Counter(event["payload"]["name"] for event in topics.raw_events(tenant.project_id))
     assert max(numbers.values()) > 1  # what was drained before was sent again
+
+
+async def test_the_gateway_waits_until_kafka_tells_of_all_partitions(
+    topics: Topics, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A device would go to another partition, and its sessions break, while it took a part of them for all."""
+    answers = iter([0, PARTITIONS + 2, PARTITIONS + 2, PARTITIONS])
+    producer = RawProducer(topics.broker.bootstrap, timeout_ms=1_000, queue_bytes=1_000_000)
+    seen: list[int] = []
+
+    def registered() -> int:
+        seen.append(producer.partitions)
+        return next(answers)
+
+    await producer.find_partitions(registered)
+    assert (seen, producer.partitions) == ([0, 0, 0, 0], PARTITIONS)
+    assert caplog.text.count(f"Kafka tells of {PARTITIONS} of the {PARTITIONS + 2} partitions") == 1
+    assert await producer.reachable()
 
 
 def test_a_full_spool_refuses_and_keeps_what_it_has(topics: Topics, tenant: Tenant, tmp_path: Path) -> None:

@@ -63,6 +63,9 @@ def test_topics_have_their_settings_and_a_recreated_one_a_greater_epoch(own_brok
     assert {**third.epochs, topics.EVENTS: first.epochs[topics.EVENTS]} == first.epochs
     published = log_records(read_published(own_broker.bootstrap))
     assert {name: record.epoch for name, record in published.items()} == third.epochs
+    assert {name: record.partitions for name, record in published.items()} == {
+        spec.name: spec.partitions or 4 for spec in topics.TOPICS
+    }
     assert len(own_broker.admin().list_topics(timeout=30).topics[topics.EVENTS].partitions) == 4
 
 

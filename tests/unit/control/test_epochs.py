@@ -85,3 +85,21 @@ def test_two_that_register_at_once_agree(engine: Engine, known: bool) -> None:
         assert _epochs(register_topics(session, {"a": "id-2"}, {}, lambda: NOON + 20)) == {"a": NOON + 10}
         assert session.get_one(TopicEpoch, "a").epoch == NOON + 10
     assert len(overtaken) == 1
+
+
+def test_the_number_of_partitions_is_written_down_once(engine: Engine) -> None:
+    """Kafka may tell of fewer later, or of more that nobody works on; a topic made anew has its own."""
+    with Session(engine) as session:
+        first = register_topics(session, {"a": "id-1"}, {}, lambda: NOON)
+        assert first["a"].partitions is None  # as a database that is older has it
+        for told, registered in ((8, 8), (3, 8), (9, 8)):
+            again = register_topics(session, {"a": "id-1"}, first, lambda: NOON, {"a": told})
+            assert again["a"] == first["a"].model_copy(update={"partitions": registered})
+        anew = register_topics(session, {"a": "id-2"}, again, lambda: NOON + 9, {"a": 4})
+        assert anew["a"].partitions == 4
+
+
+def test_a_lost_database_learns_the_partitions_from_what_is_published(engine: Engine) -> None:
+    published = {"a": LogRecord(topic="a", topic_id="id-1", epoch=7, partitions=8)}
+    with Session(engine) as session:
+        assert register_topics(session, {"a": "id-1"}, published, lambda: NOON, {"a": 3}) == published
