@@ -52,7 +52,8 @@ class Bundle:
         self._sender = sender = describe_sender(headers)
         self._key = headers.get(b"idempotency-key", b"").decode("latin-1")
         self._asked = 0
-        self._head = _head(admission.project.id, protocol, admission.client_id, sender)
+        head = _remembered_head if sender.common else _head
+        self._head = head(admission.project.id, protocol, admission.client_id, sender)
         """What all lines begin with."""
         self._visitors: dict[tuple[str, str, str, int, bool], Visitor] = {}
         self._by_owner: dict[str, list[bytes]] = {}
@@ -166,7 +167,6 @@ class Bundle:
             await asyncio.gather(*futures)
 
 
-@lru_cache(maxsize=4_096)
 def _head(project_id: str, protocol: str, client_id: str, sender: RequestSender) -> bytes:
     """What the lines of a sender have in common, up to the first field that differs."""
     same = {
@@ -177,6 +177,9 @@ def _head(project_id: str, protocol: str, client_id: str, sender: RequestSender)
         "client_id": client_id,
     }
     return orjson.dumps(same)[:-1] + b","
+
+
+_remembered_head = lru_cache(maxsize=768)(_head)
 
 
 def _dump(raw: dict[str, Any]) -> bytes:

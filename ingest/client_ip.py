@@ -32,7 +32,7 @@ FROM_PROXY = (
 )
 """Headers that count only from a trusted proxy, in this order unless the settings have another."""
 _FOR = re.compile(rb'(?:^|[;,])\s*for\s*=\s*("[^"]*"|[^;,\s]*)', re.IGNORECASE)
-_CACHE = 8_192
+_CACHE = 4_096
 _LONGEST_FORWARDED = 1_024
 
 
@@ -81,7 +81,7 @@ class ClientIp:
         self._from_proxy = from_proxy
         self._networks: list[IPv4Network | IPv6Network] = [ip_network(network) for network in trusted]
         self._is_trusted = lru_cache(maxsize=_CACHE)(self._look_up)
-        self._forwarded = lru_cache(maxsize=_CACHE)(self._walk)
+        self._forwarded = lru_cache(maxsize=_CACHE // 2)(self._walk)
 
     def __call__(self, headers: Mapping[bytes, bytes], peer: str) -> str:
         """Canonical text of the visitor's address, empty if even the connection has none.

@@ -22,8 +22,8 @@ from schemas.control import RateLimit
 
 PROJECT_HEADER = b"x-weir-project-id"
 """Names the project that a root client writes to."""
-_CLIENTS = 20_000
-_ADDRESSES = 50_000
+_CLIENTS = 10_000
+_ADDRESSES = 20_000
 """Buckets kept at once."""
 _FAILURE_BURST_SECONDS = 50
 _FAILURES_PER_SECOND = 1_000
@@ -160,7 +160,7 @@ class Rules:
         return Allowance(applying, max(events, 1), self._clock)
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=4_096)
 def _holder(ip: str) -> str:
     """Who holds the address: of IPv6 everybody has a network of 64 bits."""
     address = read_address(ip)

@@ -64,7 +64,7 @@ class GatewaySettings(BaseSettings):
         description="Requests with wrong keys from one address; more are answered 429; 0: all.",
     )
     gateway_session_entries: int = Field(
-        200_000, ge=1, description="Live sessions remembered, so that an answer carries their ids."
+        65_536, ge=1, description="Live sessions remembered, so that an answer carries their ids."
     )
     gateway_drain_seconds: float = Field(
         5.0, ge=0, description="How long a stopping gateway waits for what it has taken to reach Kafka or the spool."

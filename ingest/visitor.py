@@ -12,7 +12,8 @@ from schemas.device_id import device_hash
 from schemas.session_id import session_bucket, session_id
 
 _DAY_MS = 24 * 3_600_000
-_hash = lru_cache(maxsize=16_384)(device_hash)
+_LONGEST_REMEMBERED = 512
+_remembered = lru_cache(maxsize=8_192)(device_hash)
 
 
 class Visitor(NamedTuple):
@@ -28,6 +29,13 @@ SERVER = Visitor("", "")
 @lru_cache(maxsize=16)
 def _day(number: int) -> str:
     return datetime.fromtimestamp(number * _DAY_MS // 1000, UTC).strftime("%Y-%m-%d")
+
+
+def _hash(salt: bytes, project_id: str, ip: str, user_agent: str) -> str:
+    # What is long, or takes four bytes for a character, is no browser's: anybody could fill the memory with it.
+    if len(user_agent) <= _LONGEST_REMEMBERED and user_agent.isascii():
+        return _remembered(salt, project_id, ip, user_agent)
+    return device_hash(salt, project_id, ip, user_agent)
 
 
 class Visitors:

@@ -12,6 +12,9 @@ MAX_USER_AGENT = 1_024
 MAX_TEXT = 128
 """Characters of any field of the answer."""
 CACHE_ENTRIES = 8_192
+LONGEST_REMEMBERED = 512
+"""Longer user agents are looked at anew each time where a gateway asks, as are those with other characters than
+ASCII's: anybody could fill its memory with them."""
 
 HINT_NAMES = (
     "sec-ch-ua-mobile",
@@ -146,7 +149,11 @@ def parse_agent(user_agent: str, hints: Mapping[str, str] | None = None) -> Agen
 
 def is_server(user_agent: str) -> bool:
     """Whether a program sent this and no browser or app: what `parse_agent` says, at a fraction of its cost."""
-    return _PEOPLE.match(user_agent) is None and _is_server(user_agent[:MAX_USER_AGENT])
+    if _PEOPLE.match(user_agent) is not None:
+        return False
+    if len(user_agent) <= LONGEST_REMEMBERED and user_agent.isascii():
+        return _remembered_server(user_agent)
+    return _is_server(user_agent[:MAX_USER_AGENT])
 
 
 def override_agent(agent: Agent, properties: Mapping[str, Any]) -> Agent:
@@ -177,9 +184,11 @@ def _version(*parts: str | None) -> str:
     return _clean(".".join(known))
 
 
-@lru_cache(maxsize=CACHE_ENTRIES)
 def _is_server(user_agent: str) -> bool:
     return _parse.__wrapped__(user_agent).is_server
+
+
+_remembered_server = lru_cache(maxsize=CACHE_ENTRIES // 4)(_is_server)
 
 
 @lru_cache(maxsize=CACHE_ENTRIES)

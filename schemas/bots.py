@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 MAX_USER_AGENT = 1_024
 MAX_NAME = 64
 CACHE_ENTRIES = 8_192
+LONGEST_REMEMBERED = 512
+"""Longer user agents are not remembered, nor those with other characters than ASCII's: no browser sends them, and
+anybody could fill the memory."""
 
 _LIST_PACKAGE = "crawleruseragents"
 _LIST_FILE = "crawler-user-agents.json"
@@ -112,12 +115,14 @@ def find_bot(user_agent: str) -> Bot | None:
 
     Headless browsers and HTTP libraries are none.
     """
+    if len(user_agent) <= LONGEST_REMEMBERED and user_agent.isascii():
+        return _remembered(user_agent)
     return _find(user_agent[:MAX_USER_AGENT])
 
 
 def bot_name(user_agent: str) -> str:
     """The crawler's or tool's name, empty if it is none."""
-    found = _find(user_agent[:MAX_USER_AGENT])
+    found = find_bot(user_agent)
     return found.name if found is not None else ""
 
 
@@ -149,7 +154,6 @@ def _listed() -> list[tuple[str, str]]:
     ]
 
 
-@lru_cache(maxsize=CACHE_ENTRIES)
 def _find(user_agent: str) -> Bot | None:
     if not user_agent:
         return None
@@ -158,3 +162,6 @@ def _find(user_agent: str) -> Bot | None:
         return None
     name, _, kind = found.family.partition(_BETWEEN)
     return Bot(_EDGES.sub("", name)[:MAX_NAME].strip() or "bot", kind)
+
+
+_remembered = lru_cache(maxsize=CACHE_ENTRIES)(_find)

@@ -17,7 +17,7 @@ def session_bucket(event_time_ms: int) -> int:
     return bucket - 1 if into < BUCKET_GRACE_MS else bucket
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4_096)
 def session_id(project_id: str, device_id: str, bucket: int, repeat: int = 0) -> str:
     """22 characters: base64url of the first 16 bytes of SHA-256 over ``sess:v1:<project>:<device>:<bucket>``.
 
