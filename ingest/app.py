@@ -1,11 +1,13 @@
 """The gateway's routes, as data, and the application made of them."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 
+import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -14,6 +16,7 @@ from ingest.answers import Receive, Refusal, Scope, Send, refusal_headers, refus
 from ingest.collect import Collect
 from ingest.gateway import Gateway
 from ingest.health import Health
+from ingest.openapi.document import document
 from ingest.protocols.ga4 import ROUTES as GA4_ROUTES
 from ingest.protocols.openpanel_routes import ROUTES as OPENPANEL_ROUTES
 from ingest.protocols.plausible import ROUTES as PLAUSIBLE_ROUTES
@@ -39,12 +42,14 @@ COLLECTING: Mapping[str, Protocol] = {
 }
 """Where events are taken, and in which protocol; a slash at the end makes no difference."""
 
+DOCUMENT_PATH = "/openapi.json"
 _REASONS = {404: "no_such_route", 405: "method_not_allowed"}
 
 
-def _other_routes(gateway: Gateway) -> list[Route]:
+def other_routes(gateway: Gateway) -> list[Route]:
+    """All routes that bring no events."""
     health = Health(gateway)
-    return [
+    routes = [
         Route("/healthz", health.alive, methods=["GET"]),
         Route("/readyz", health.ready, methods=["GET"]),
         Route("/metrics", health.metrics, methods=["GET"]),
@@ -56,6 +61,18 @@ def _other_routes(gateway: Gateway) -> list[Route]:
         *config_routes(),
         *TrackerScripts(gateway.settings.gateway_scripts, gateway.settings.gateway_script_name).routes(),
     ]
+    return [*routes, Route(DOCUMENT_PATH, _document_endpoint([*(route.path for route in routes), DOCUMENT_PATH]))]
+
+
+def _document_endpoint(paths: list[str]) -> Callable[[HttpRequest], Awaitable[Response]]:
+    @cache
+    def described() -> bytes:
+        return orjson.dumps(document(COLLECTING, paths))
+
+    async def answer(_: HttpRequest) -> Response:
+        return Response(described(), 200, {"access-control-allow-origin": "*"}, "application/json")
+
+    return answer
 
 
 class Front:
@@ -88,7 +105,7 @@ class Front:
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:
         gateway = Gateway(self._settings)
-        app.router.routes.extend(_other_routes(gateway))
+        app.router.routes.extend(other_routes(gateway))
         self._collecting = {path: _endpoint(protocol, gateway) for path, protocol in COLLECTING.items()}
         gateway.start()
         try:
@@ -102,24 +119,27 @@ def _endpoint(protocol: Protocol, gateway: Gateway) -> ASGIApp:
     return collect if gateway.tracing is None else TracedRequests(collect, gateway.tracing, protocol.name)
 
 
-def _answer(refusal: Refusal) -> Response:
+def _answer(refusal: Refusal, extra: Mapping[str, str] | None = None) -> Response:
     answer = refusal_json(refusal)
     headers = {name.decode(): value.decode() for name, value in refusal_headers(refusal)}
+    headers |= extra or {}
     headers["access-control-allow-origin"] = "*"
     return Response(answer.body, answer.status, headers, answer.content_type.decode())
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(_: HttpRequest, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = error.detail if isinstance(error, HTTPException) else ""
-    return _answer(Refusal(status, _REASONS.get(status, "http_error"), detail))
+    # What it says of the methods that are allowed, for one.
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return _answer(Refusal(status, _REASONS.get(status, "http_error"), detail), headers)
 
 
-async def refused(_: Request, refusal: Exception) -> Response:
+async def refused(_: HttpRequest, refusal: Exception) -> Response:
     """Starlette's handler of a `Refusal` that an endpoint raised."""
     return _answer(refusal if isinstance(refusal, Refusal) else unforeseen())
 
 
-async def _unexpected(_: Request, __: Exception) -> Response:
+async def _unexpected(_: HttpRequest, __: Exception) -> Response:
     # The server logs the exception; its text is nobody else's business.
     return _answer(unforeseen())
