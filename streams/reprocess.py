@@ -1,0 +1,164 @@
+"""The raw log through today's code once more, without Kafka: what its messages give now.
+
+A partition is processed from before the range (``warm``), so that sessions, rings and sequences are what they were, to
+beyond it (``cool``), so that sessions that begin in the range are told to their end. Only the range's own rows of
+events, ledger and dead letters are handed over; of sessions every state that is told on the way, for who puts them
+together must know how each went on.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+
+from schemas import topics
+from schemas.control import ErasureRecord, ProjectRecord
+from streams.chunk import Chunk, cut
+from streams.device import Device
+from streams.devices import DevicesProcessor
+from streams.erasures import Erasures, with_erasures
+from streams.prepare import Locate
+from streams.processor import Outcome, Record
+from streams.state import apply_changes
+
+Rows = list[dict[str, Any]]
+
+
+class OffsetRange(NamedTuple):
+    """Offsets of a raw partition: processed are [``warm``, ``cool``), told of are [``start``, ``end``). ``edge`` is
+    where the workers were when it was planned; nothing from there on is touched.
+    """
+
+    partition: int
+    warm: int
+    start: int
+    end: int
+    cool: int
+    edge: int
+
+
+class Made(NamedTuple):
+    """Rows of some messages, by table: ``sessions`` are states told by any message, the others by those of the range.
+    ``next`` is the offset up to which messages are processed.
+    """
+
+    next: int
+    events: Rows
+    sessions: Rows
+    ledger: Rows
+    dead_letters: Rows
+
+
+class Today(NamedTuple):
+    """What messages are judged by: today's projects, places, epochs and erasures; ``partitions``: of the raw topic."""
+
+    projects: dict[str, ProjectRecord]
+    epochs: dict[str, int]
+    partitions: int
+    locate: Locate
+    erasures: Sequence[ErasureRecord] = ()
+
+
+class KnownDevice(NamedTuple):
+    """A device whose profile was known; ``arrival`` is when it was last heard of, in milliseconds."""
+
+    project_id: str
+    device_id: str
+    profile_id: str
+    arrival: int
+
+
+class KnownDevices(Protocol):
+    """The devices that appear from ``warm`` on and whose profile was known just before."""
+
+    def __call__(self, found: OffsetRange) -> Iterable[KnownDevice]: ...
+
+
+def reprocess(found: OffsetRange, chunks: Iterable[Chunk], today: Today, known: KnownDevices) -> Iterator[Made]:
+    """What the messages of [``warm``, ``cool``) give; ``chunks``: these messages, adjoining.
+
+    Nothing is kept between two calls but the state of one partition's devices. Pure apart from ``known``; the same
+    messages give the same rows.
+    """
+    erasures = Erasures(today.erasures)
+    projects = with_erasures(today.projects, erasures)
+    processor = DevicesProcessor(found.partition, today.partitions, today.epochs, lambda: projects, today.locate)
+    state = _state(known(found))
+    processor.restore(state)
+    for chunk in chunks:
+        for piece in _pieces(chunk, (found.start, found.end)):
+            waiting = [piece._replace(messages=[erasures.applied(message) for message in piece.messages])]
+            while waiting:
+                outcome = processor.process(waiting)
+                apply_changes(state, outcome.changes)
+                outcome.applied()
+                yield _made(outcome, told=found.start <= piece.start < found.end)
+                waiting = [rest for left in waiting if (rest := cut(left, max(left.start, outcome.end))) is not None]
+
+
+def _state(known: Iterable[KnownDevice]) -> dict[bytes, bytes]:
+    """The state of devices of which only their profile is known."""
+    state: dict[bytes, bytes] = {}
+    for project_id, device_id, profile_id, arrival in known:
+        device = Device(project_id, device_id, None, _no_ring)
+        device.profile_id, device.arrival = profile_id, arrival
+        state[f"device/{project_id}/{device_id}".encode("utf-8", "surrogatepass")] = device.encode()
+    return state
+
+
+def _no_ring(slot: int) -> None:
+    return None
+
+
+def _pieces(chunk: Chunk, borders: Sequence[int]) -> Iterator[Chunk]:
+    """The chunk cut at the borders that lie within it."""
+    for border in borders:
+        if chunk.start < border < chunk.end:
+            yield chunk._replace(messages=[m for m in chunk.messages if m.offset < border], end=border)
+            chunk = chunk._replace(messages=[m for m in chunk.messages if m.offset >= border], start=border)
+    yield chunk
+
+
+def _made(outcome: Outcome, told: bool) -> Made:
+    made = Made(outcome.end, [], [], [], [])
+    places: dict[str, tuple[Rows, Callable[[Record], Iterable[dict[str, Any]]]]] = {
+        topics.SESSIONS: (made.sessions, _states)
+    }
+    if told:
+        places |= {
+            topics.EVENTS: (made.events, _lines),
+            topics.LEDGER: (made.ledger, _lines),
+            topics.DEAD_LETTERS: (made.dead_letters, _letters),
+        }
+    for record in outcome.records:
+        if record.topic in places:
+            rows, read = places[record.topic]
+            rows.extend(read(record))
+    return made
+
+
+def _lines(record: Record) -> Iterator[dict[str, Any]]:
+    for line in (record.value or b"").split(b"\n"):
+        yield orjson.loads(line)
+
+
+def _states(record: Record) -> Iterator[dict[str, Any]]:
+    return (row for row in _lines(record) if row["sign"] == 1)
+
+
+def _letters(record: Record) -> Iterator[dict[str, Any]]:
+    said = {name: value.decode() for name, value in record.headers or [] if isinstance(value, bytes)}
+    yield {
+        "value": (record.value or b"").decode("utf-8", "replace"),
+        "stage": said[topics.DEAD_STAGE],
+        "reason": said[topics.DEAD_REASON],
+        "detail": said[topics.DEAD_DETAIL],
+        "project_id": said[topics.DEAD_PROJECT],
+        "topic": said[topics.DEAD_TOPIC],
+        "epoch": int(said[topics.DEAD_EPOCH]),
+        "partition": int(said[topics.DEAD_PARTITION]),
+        "offset": int(said[topics.DEAD_OFFSET]),
+        "line": int(said[topics.DEAD_LINE]),
+        "stamp_ms": int(said[topics.DEAD_STAMP]),
+        "log_epoch": int(said[topics.DEAD_LOG_EPOCH]),
+    }
