@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from query_api.access import ReadableProject
 from query_api.answers import ERRORS
 from query_api.errors import InvalidRequestError
+from query_api.person import find_person, flat
 from query_api.services import AppServices, ShownCredentials
 from query_api.sql.events import EventFilter, events
 
@@ -103,7 +104,7 @@ async def get_events(
     project_id_too: Annotated[str | None, Query(alias="project_id", deprecated=True)] = None,
     profile_id: Annotated[
         str | None,
-        Query(alias="profileId", description="This profile's, and earlier anonymous ones of devices linked to it."),
+        Query(alias="profileId", description="Those of the person that this id means today."),
     ] = None,
     event: Annotated[
         list[str] | None,
@@ -128,7 +129,7 @@ async def get_events(
         raise InvalidRequestError(f"A page may begin after {MAX_OFFSET} events at most: narrow start and end instead.")
     wanted = EventFilter(
         names=_event_names(event),
-        profile_id=profile_id,
+        person=await find_person(services, project.id, profile_id) if profile_id else None,
         start=_moment(start, project.zone, last=False),
         end=_moment(end, project.zone, last=True),
     )
@@ -202,17 +203,6 @@ def _event(project_id: str, row: Mapping[str, Any]) -> ExportedEvent:
     if (properties := values.get("properties")) is not None:
         values["properties"] = flat(orjson.loads(properties))
     return ExportedEvent.model_validate({"project_id": project_id, **values})
-
-
-def flat(properties: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested objects as dotted paths, as the properties came in."""
-    found: dict[str, Any] = {}
-    for name, value in properties.items():
-        if isinstance(value, dict):
-            found |= flat(value, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = value
-    return found
 
 
 def _iso(milliseconds: int) -> str:

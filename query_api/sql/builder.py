@@ -19,12 +19,22 @@ class Select:
 
     columns: Mapping[str, str]
     source: "Table | Select"
+    joins: "tuple[Join, ...]" = ()
     where: "tuple[str | In, ...]" = ()
     group_by: str = ""
     having: str = ""
     order_by: str = ""
     limit: str = ""
     """What follows LIMIT: ``{limit:UInt32} offset {offset:UInt64}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A left join. Its columns have names of their own; a text is empty where nothing was found."""
+
+    select: Select
+    alias: str
+    on: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +66,14 @@ def _render(database: str, select: Select) -> str:
     columns = ", ".join(f"{expression} as {quoted(alias)}" for alias, expression in select.columns.items())
     conditions = [_condition(database, condition) for condition in select.where]
     if isinstance(select.source, Table):
-        table = select.source
-        source = f"{quoted(database)}.{quoted(table.name)}{' final' if table.final else ''}"
-        conditions = [f"{PROJECT} = {{{PROJECT}:String}}", *table.conditions, *conditions]
+        source, own = _read(database, select.source)
+        conditions = [*own, *conditions]
     else:
-        source = f"({_render(database, select.source)})"
+        source = f"({_render(database, select.source)}){' as source' if select.joins else ''}"
     parts = [f"select {columns} from {source}"]
+    parts += [
+        f"left join ({_render(database, join.select)}) as {quoted(join.alias)} on {join.on}" for join in select.joins
+    ]
     if conditions:
         parts.append("where " + " and ".join(f"({condition})" for condition in conditions))
     for keyword, clause in (
@@ -73,6 +85,14 @@ def _render(database: str, select: Select) -> str:
         if clause:
             parts.append(f"{keyword} {clause}")
     return " ".join(parts)
+
+
+def _read(database: str, table: Table) -> tuple[str, list[str]]:
+    """A table in FROM, and the conditions under which it is read."""
+    name = f"{quoted(database)}.{quoted(table.name)}"
+    if table.asks_project:
+        return f"{name}(project = {{{PROJECT}:String}})", [*table.conditions]
+    return f"{name}{' final' if table.final else ''}", [f"{PROJECT} = {{{PROJECT}:String}}", *table.conditions]
 
 
 def _condition(database: str, condition: str | In) -> str:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from query_api.sql.builder import In, Query, Select, build
-from query_api.sql.tables import EVENTS, IDENTITIES
+from query_api.sql.builder import Query, Select, build
+from query_api.sql.people import OF_PERSON, PersonIds
+from query_api.sql.tables import EVENTS
 from query_api.sql.time import milliseconds
 
 _TEXTS = (
@@ -53,21 +54,13 @@ _COLUMNS = {
 # The raw coordinates make the order total: no two rows share them.
 _ORDER = "created_at desc, event_id, raw_epoch, raw_partition, raw_offset, raw_line"
 
-_DEVICES_OF_PROFILE = Select(
-    columns={"source": "source_id"},
-    source=IDENTITIES,
-    where=("kind = 'device'", "profile_id = {profile:String}"),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events; None and empty mean all. ``profile_id`` includes the earlier anonymous events of the devices that
-    are linked to the profile today. ``end`` is exclusive.
-    """
+    """Which events; None and empty mean all. ``end`` is exclusive."""
 
     names: tuple[str, ...] = ()
-    profile_id: str | None = None
+    person: PersonIds | None = None
     start: datetime | None = None
     end: datetime | None = None
 
@@ -92,8 +85,8 @@ def events(
     )
 
 
-def _conditions(wanted: EventFilter) -> tuple[tuple[str | In, ...], dict[str, Any]]:
-    where: list[str | In] = []
+def _conditions(wanted: EventFilter) -> tuple[tuple[str, ...], dict[str, Any]]:
+    where: list[str] = []
     parameters: dict[str, Any] = {}
     if wanted.start is not None:
         where.append("created_at >= fromUnixTimestamp64Milli({start:Int64}, 'UTC')")
@@ -104,14 +97,7 @@ def _conditions(wanted: EventFilter) -> tuple[tuple[str | In, ...], dict[str, An
     if wanted.names:
         where.append("name in {names:Array(String)}")
         parameters["names"] = list(wanted.names)
-    if wanted.profile_id is not None:
-        where.append(
-            In(
-                "device_id",
-                _DEVICES_OF_PROFILE,
-                unless="profile_id = {profile:String}",
-                only_if="profile_id = '' and device_id != ''",
-            )
-        )
-        parameters["profile"] = wanted.profile_id
+    if wanted.person is not None:
+        where.append(OF_PERSON)
+        parameters |= wanted.person.parameters()
     return tuple(where), parameters

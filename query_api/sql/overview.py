@@ -1,5 +1,7 @@
 """The numbers of the overview; docs/definitions.md says what each means."""
 
+from typing import Any
+
 from query_api.periods import Period
 from query_api.sql.builder import Query, Select, build
 from query_api.sql.tables import EVENTS, SESSIONS
@@ -9,7 +11,8 @@ from query_api.sql.time import bounds, bucket, milliseconds, within
 _SETS = "grouping sets ((current, bucket), (current))"
 
 
-def _columns(time: str) -> dict[str, str]:
+def compared_columns(time: str) -> dict[str, str]:
+    """Into which of the two periods and which part of it a time falls; see `compared_parameters`."""
     return {
         "current": f"{time} >= fromUnixTimestamp64Milli({{current_start:Int64}}, 'UTC')",
         "bucket": bucket(time),
@@ -20,7 +23,7 @@ VISITORS = "uniqExactIf(device_id, device_id != '')"
 SCREEN_VIEWS = "countIf(name = 'screen_view')"
 
 _EVENTS = Select(
-    columns={**_columns("created_at"), "visitors": VISITORS, "screen_views": SCREEN_VIEWS},
+    columns={**compared_columns("created_at"), "visitors": VISITORS, "screen_views": SCREEN_VIEWS},
     source=EVENTS,
     where=(within("created_at"),),
     group_by=_SETS,
@@ -35,7 +38,7 @@ SESSION_SUMS = {
 }
 
 _SESSIONS = Select(
-    columns={**_columns("started_at"), **SESSION_SUMS},
+    columns={**compared_columns("started_at"), **SESSION_SUMS},
     source=SESSIONS,
     where=(within("started_at"),),
     group_by=_SETS,
@@ -55,13 +58,18 @@ def overview(database: str, project_id: str, period: Period) -> tuple[Query, Que
     """Events and sessions of the period and the one before. Rows: ``current`` (0 or 1), ``bucket`` (its start in
     seconds, 0: the whole period) and the sums.
     """
+    parameters = compared_parameters(period)
+    return build(database, project_id, _EVENTS, **parameters), build(database, project_id, _SESSIONS, **parameters)
+
+
+def compared_parameters(period: Period) -> dict[str, Any]:
+    """The parameters of a period and the one before, for `compared_columns` and `within`."""
     previous = period.previous()
-    parameters = {
+    return {
         **bounds(Period(previous.start, period.end, period.interval)),
         "current_start": milliseconds(period.start.timestamp()),
         "buckets": [int(moment.timestamp()) for moment in [*previous.buckets(), *period.buckets()]],
     }
-    return build(database, project_id, _EVENTS, **parameters), build(database, project_id, _SESSIONS, **parameters)
 
 
 def live(database: str, project_id: str, now_seconds: float) -> Query:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from query_api.periods import Interval, Period
-from query_api.sql import events, lists, overview
+from query_api.sql import events, lists, overview, people, profiles
 from query_api.sql.builder import Query, quoted
 
 NASTY = "it's `me`; drop {x:String} --"
@@ -18,10 +18,17 @@ MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def queries() -> list[Query]:
-    wanted = events.EventFilter((NASTY,), NASTY, MOMENT, MOMENT)
+    person = people.PersonIds(NASTY, (NASTY,), (NASTY,))
+    wanted = events.EventFilter((NASTY,), person, MOMENT, MOMENT)
     return [
         *overview.overview("db", NASTY, PERIOD),
         overview.live("db", NASTY, 1_000.5),
+        people.people("db", NASTY, PERIOD),
+        people.person_of("db", NASTY, NASTY),
+        people.links_of_person("db", NASTY, NASTY),
+        profiles.profiles("db", NASTY, NASTY, limit=5, offset=10),
+        profiles.records_of("db", NASTY, person),
+        *profiles.deeds_of("db", NASTY, person),
         lists.pages("db", NASTY, PERIOD, 10),
         lists.event_names("db", NASTY, PERIOD, 10),
         *(lists.sessions_by(dimension, "db", NASTY, PERIOD, 10) for dimension in lists.Dimension),
@@ -33,10 +40,11 @@ def queries() -> list[Query]:
 @pytest.mark.parametrize("query", queries())
 def test_every_table_is_read_for_one_project_only(query: Query) -> None:
     reads = re.findall(r"from `db`\.`(\w+)`(?: final)? where \(project_id = \{project_id:String\}\)", query.sql)
-    assert len(reads) == query.sql.count("`db`.") >= 1
+    views = query.sql.count("`db`.`people`(project = {project_id:String})")
+    assert len(reads) + views == query.sql.count("`db`.") >= 1
     assert query.parameters["project_id"] == NASTY
     assert NASTY not in query.sql
-    for table, condition in (("events", "(bot = '') and (synthesized = 0)"), ("identities", "(is_deleted = 0)")):
+    for table, condition in (("events", "(bot = '') and (synthesized = 0)"), ("profiles", "(is_deleted = 0)")):
         assert query.sql.count(f"`db`.`{table}`") == query.sql.count(f"{{project_id:String}}) and {condition}") or (
             table not in reads
         )
