@@ -16,6 +16,7 @@ from streams.control import ControlTail
 from streams.devices import DevicesProcessor
 from streams.enrich.geo import GeoDatabase
 from streams.lanes import Lanes
+from streams.live import SHORTEST_SECONDS, LiveTopic
 from streams.processor import Processor
 from streams.profiles import ProfilesProcessor
 from streams.settings import WorkerSettings
@@ -70,7 +71,8 @@ def create_app(
     app = _faust_app(settings)
     tracing = open_tracing("worker", settings.otlp_endpoint, settings.trace_sample_ratio)
     app.tracing = TracedBatches(tracing) if tracing is not None else None
-    sources = _sources(settings, partitions, control, geo, app.tracing)
+    live = LiveTopic(settings.kafka_bootstrap, partitions)
+    sources = _sources(settings, partitions, control, geo, live, app.tracing)
     group_reader = KafkaConsumer(
         {
             "bootstrap.servers": settings.kafka_bootstrap,
@@ -88,6 +90,7 @@ def create_app(
         _attach_agent(app, table, source.topic)
     app.timer(60)(_look_for_places(geo))
     app.timer(_TELL_SECONDS)(_tell_group(app))
+    app.timer(SHORTEST_SECONDS / 2)(_tell_live(app, live))
     return app
 
 
@@ -121,6 +124,7 @@ def _sources(
     partitions: int,
     control: ControlTail,
     geo: GeoDatabase,
+    live: LiveTopic,
     tracing: TracedBatches | None,
 ) -> dict[str, Source]:
     """What each table's lanes read and whose logic they run. Raises ControlMissing."""
@@ -128,7 +132,7 @@ def _sources(
 
     def devices(partition: int) -> Processor:
         return DevicesProcessor(
-            partition, partitions, epochs, lambda: control.projects, geo.locate, lambda: control.rules
+            partition, partitions, epochs, lambda: control.projects, geo.locate, lambda: control.rules, live.take
         )
 
     def people(partition: int) -> Processor:
@@ -166,6 +170,15 @@ def _tell_group(app: StreamsApp) -> Callable[[], Awaitable[None]]:
 
     async def tell() -> None:
         await cast(Consumer, app.consumer).partitions.tell_group(app.lanes.processed())
+
+    return tell
+
+
+def _tell_live(app: StreamsApp, live: LiveTopic) -> Callable[[], Awaitable[None]]:
+    """A timer that tells who is live, as often as this worker's share of the partitions lets it."""
+
+    async def tell() -> None:
+        live.tell(sum(lane.source.topic == topics.RAW for lane in app.lanes.all))
 
     return tell
 

@@ -6,7 +6,7 @@ message does depends on the messages before it and on the control data in force,
 """
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from streams import metrics
 from streams.chunk import Chunk, SourceMessage
 from streams.device import Device, end_current, take
 from streams.filtering import unwanted
+from streams.live import EventRow, Seen, see
 from streams.prepare import Locate, Place, event_id_of, parse_line, prepare
 from streams.processor import Outcome
 from streams.rejected import Rejected
@@ -63,7 +64,9 @@ class Clock(NamedTuple):
 
 
 class DevicesProcessor:
-    """See ``processor.Processor``. ``projects`` returns the projects known now; ``epochs`` those of all topics."""
+    """See ``processor.Processor``. ``projects`` returns the projects known now, ``rules`` those in force; ``epochs``
+    are those of all topics. ``live`` gets the newest row of each device once a batch is committed.
+    """
 
     def __init__(
         self,
@@ -73,6 +76,7 @@ class DevicesProcessor:
         projects: Callable[[], dict[str, ProjectRecord]],
         locate: Locate,
         rules: Callable[[], dict[str, ProjectRules]] = dict,
+        live: Callable[[Iterable[EventRow]], object] = tuple,
     ) -> None:
         self._partition = partition
         self._partitions = partitions
@@ -80,6 +84,7 @@ class DevicesProcessor:
         self._projects = projects
         self._locate = locate
         self._rules = rules
+        self._live = live
         self._abandoned: dict[bytes, None] = {}
         self._state: dict[bytes, bytes] = {}
         self._clock = Clock()
@@ -154,7 +159,8 @@ class _Batch:
         self._devices: dict[bytes, Device] = {}
         self._rows = Rows(owner._partition, owner._partitions, owner._epochs)
         self._rules = RulesBatch(owner._rules(), owner._state, self._rows.notification)
-        self._rows.watch = self._rules.see
+        self._seen: Seen = {}
+        self._rows.watch = self._watch
         self._lines = 0
         self._misplaced = 0
         self._last = Place(self._epoch, owner._partition, 0, 0, 0)
@@ -172,9 +178,14 @@ class _Batch:
                 changes[_ring_key(key, slot)] = device.ring.slot(slot)
         return Outcome(self._rows.finish(), changes, end, self._applied, self._lines)
 
+    def _watch(self, row: EventRow) -> None:
+        self._rules.see(row)
+        see(self._seen, row)
+
     def _applied(self) -> None:
         self._owner._clock = self._clock
         self._owner._abandoned = {}
+        self._owner._live(self._seen.values())
         self._owner._sequences.commit(self._sequences)
         if self._misplaced:
             metrics.MISPLACED.inc(self._misplaced)
