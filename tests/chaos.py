@@ -85,7 +85,7 @@ def kafka_away(stack: Stack, seconds: float, say: Callable[[str], None] = print)
     say(f"  broker: goes on, {_spool_bytes(stack) >> 20} MiB are in the spool")
     stack.signal("broker", signal.SIGCONT)
     for _ in range(3):
-        time.sleep(1.5)
+        time.sleep(0.5)
         os.kill(gateway_processes(stack)[0], signal.SIGKILL)
         say(f"  gateway: a process was killed with {_spool_bytes(stack) >> 20} MiB in the spool")
     stack.wait_for(lambda: not any((stack.home / "spool").glob("*/*.segment")), "the spool is drained", 300)
