@@ -9,6 +9,7 @@ from ingest.answers import Refusal
 from ingest.protocols.protocol import SentEvent, Submission
 from schemas.control import BotPolicy, ClientRecord, ClientType, ProjectRecord, RateLimit, SaltRecord
 from schemas.origins import Origins
+from schemas.raw_event import RawKind
 from schemas.site_names import covering_names, site_names
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -43,10 +44,12 @@ class Admission(NamedTuple):
     limit: RateLimit | None = None
 
     def check_claim(self, event: SentEvent) -> None:
-        """Whether the sender may say what the event says of money.
+        """Whether the sender may say what the event says of money, or take back a link.
 
         :raises Refusal: 401, final.
         """
+        if event.kind is RawKind.UNLINK and not self.verified:
+            raise Refusal(401, "unlink_needs_secret", "Links are taken back with a client secret only")
         if event.claims_revenue and not (self.verified or self.project.record.unsafe_revenue):
             message = "Revenue tracking is not allowed without a client secret"
             raise Refusal(401, "revenue_needs_secret", message)

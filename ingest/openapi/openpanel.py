@@ -52,6 +52,7 @@ _REPLAY = record(
     ended_at=TIME,
     payload={"type": "string", "description": "The recorder's events: the JSON of an array."},
 )
+_UNLINK = {"oneOf": [record(("deviceId",), deviceId=text(128, 1)), record(("alias",), alias=text(MAX_PROFILE_ID, 1))]}
 _PAYLOADS = {
     "track": _TRACK,
     "identify": _IDENTIFY,
@@ -60,6 +61,7 @@ _PAYLOADS = {
     "group": _GROUP,
     "assign_group": _ASSIGN_GROUP,
     "replay": _REPLAY,
+    "unlink": _UNLINK,
 }
 OPERATION: Schema = {
     "oneOf": [record(("type", "payload"), type={"const": kind}, payload=payload) for kind, payload in _PAYLOADS.items()]
@@ -93,6 +95,11 @@ OPERATIONS: Mapping[str, Operation] = {
     "/profile": Operation(_IDENTIFIES, _IDENTIFY, samples=(Sample(_A_PERSON),)),
     "/profile/increment": Operation(_INCREMENTS, _COUNTER, samples=(Sample(_A_COUNT),)),
     "/profile/decrement": Operation(_DECREMENTS, _COUNTER, samples=(Sample(_A_COUNT),)),
+    "/profile/unlink": Operation(
+        "Take back a link of a device or of another id; with a secret only.",
+        _UNLINK,
+        samples=(Sample({"alias": "ann@example.com"}),),
+    ),
     "/identify": Operation(_IDENTIFIES, _IDENTIFY, samples=(Sample(_A_PERSON),)),
     "/increment": Operation(_INCREMENTS, _COUNTER, samples=(Sample(_A_COUNT),)),
     "/decrement": Operation(_DECREMENTS, _COUNTER, samples=(Sample(_A_COUNT),)),

@@ -15,6 +15,7 @@ from ingest.protocols.openpanel_operations import (
     parse_track,
 )
 from ingest.protocols.protocol import Protocol, Request, Settled, Submission, Verdict
+from ingest.protocols.unlink import parse_unlink
 
 
 def _parse_with(parser: Parser) -> Callable[[Request], Submission]:
@@ -38,6 +39,7 @@ def _plain(text: str, verdicts: Sequence[Verdict]) -> Answer:
 EVENT = Protocol(NAME, _parse_with(parse_track), _ok, refused)
 PROFILE = Protocol(NAME, _parse_with(parse_identify), _profile, refused)
 PROFILE_INCREMENT = Protocol(NAME, _parse_with(parse_increment), _profile, refused)
+PROFILE_UNLINK = Protocol(NAME, _parse_with(parse_unlink), _ok, refused)
 PROFILE_DECREMENT = Protocol(NAME, _parse_with(parse_decrement), _profile, refused)
 
 IDENTIFY = Protocol(NAME, _parse_with(parse_identify), accepted, refused)

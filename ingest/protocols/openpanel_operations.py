@@ -8,6 +8,7 @@ from ingest.answers import Refusal, bad_request
 from ingest.limits import MAX_GIVEN_DEVICE_ID, MAX_GROUP_ID, MAX_PROFILE_ID, MAX_SESSION_ID
 from ingest.protocols.event_names import check_name
 from ingest.protocols.protocol import SentEvent
+from ingest.protocols.unlink import parse_unlink
 from schemas.event_time import parse_iso_ms
 from schemas.money import MAX_REVENUE, currency_code
 from schemas.raw_event import (
@@ -17,6 +18,7 @@ from schemas.raw_event import (
     MAX_PROPERTY_PATH,
     MAX_REPLAY_CHARACTERS,
     MAX_TRAIT,
+    MAX_UNSET,
     RawKind,
 )
 
@@ -29,6 +31,8 @@ _PERSON = (
     ("avatar", "avatar", MAX_AVATAR),
 )
 """Their name, our name, and how many characters it may have."""
+_MORE_OF_PERSON = (("setOnce", "set_once"), ("append", "append"), ("union", "union"), ("unset", "unset"))
+"""Weir's own: more to do with properties than to set them."""
 _TRACK = RawKind.TRACK
 _MEANT = frozenset({"__revenue", "__timestamp", "__ip", "__deviceId", "__identify"})
 """Properties that say something to the gateway."""
@@ -102,11 +106,26 @@ def parse_identify(payload: dict[str, Any]) -> SentEvent:
         if len(value) > longest:
             raise bad_request("profile_too_long", f"{theirs} has at most {longest} characters.")
         person[ours] = value
+    for theirs, ours in _MORE_OF_PERSON:
+        if theirs in payload:
+            person[ours] = _more(payload[theirs], theirs)
     if person.get("email") and not _EMAIL.fullmatch(person["email"]):
         raise bad_request("invalid_profile", "email is not an e-mail address.")
     if person.get("avatar") and not _URL.fullmatch(person["avatar"]):
         raise bad_request("invalid_profile", "avatar is not a URL.")
     return SentEvent(RawKind.IDENTIFY, person, "", profile_id)
+
+
+def _more(value: object, name: str) -> object:
+    """What else is to be done with properties: names to take away, else an object."""
+    if name != "unset":
+        good = isinstance(value, dict)
+    else:
+        paths = value if isinstance(value, list) and len(value) <= MAX_UNSET else [None]
+        good = all(isinstance(path, str) and 0 < len(path) <= MAX_PROPERTY_PATH for path in paths)
+    if not good:
+        raise bad_request("invalid_profile", f"{name} is no {'list of names' if name == 'unset' else 'object'}.")
+    return value
 
 
 def parse_increment(payload: dict[str, Any]) -> SentEvent:
@@ -290,5 +309,6 @@ PARSERS: Mapping[str, Parser] = {
     "group": _parse_group,
     "assign_group": _parse_assign_group,
     "replay": _parse_replay,
+    "unlink": parse_unlink,
 }
 """By the type of the request; ``alias`` is one of the protocol, too, and always refused."""

@@ -12,6 +12,7 @@ from ingest.protocols.openpanel_legacy import (
     PROFILE,
     PROFILE_DECREMENT,
     PROFILE_INCREMENT,
+    PROFILE_UNLINK,
 )
 from ingest.protocols.openpanel_questions import DEVICE_ID
 from ingest.protocols.pixel import PIXEL
@@ -26,6 +27,7 @@ _PATHS: Mapping[str, Protocol] = {
     "/profile": PROFILE,
     "/profile/increment": PROFILE_INCREMENT,
     "/profile/decrement": PROFILE_DECREMENT,
+    "/profile/unlink": PROFILE_UNLINK,
     "/identify": IDENTIFY,
     "/increment": INCREMENT,
     "/decrement": DECREMENT,

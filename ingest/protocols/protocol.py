@@ -48,7 +48,9 @@ class SentEvent(NamedTuple):
     sdk_name: str = ""
     sdk_version: str = ""
     claims_revenue: bool = False
-    """It says something of money, for which neither an allowed origin nor a public name is proof enough."""
+    """It says something of money, or takes a link back, for which neither an allowed origin nor a public name is proof
+    enough.
+    """
 
 
 class Submission(NamedTuple):

@@ -5,12 +5,14 @@ from typing import Any
 import orjson
 import pytest
 
+from ingest.access import Admission, Project
 from ingest.answers import Refusal
 from ingest.protocols.batch import BATCH, MAX_EVENTS
 from ingest.protocols.openpanel_questions import DEVICE_ID
 from ingest.protocols.openpanel_routes import ROUTES
 from ingest.protocols.pixel import PIXEL
 from ingest.protocols.protocol import SentEvent, Settled, Verdict
+from schemas.control import ProjectRecord
 from schemas.raw_event import RawKind
 from tests.unit.ingest.requests import NOW, events_of, request, submission
 
@@ -53,6 +55,51 @@ def test_short_forms(path: str, body: dict[str, Any], kind: RawKind, answer: tup
     accepted = ROUTES[path].accepted(request(sent), [SETTLED])
     assert (accepted.status, accepted.body) == answer
     assert accepted.content_type.startswith(b"text/plain" if answer[0] == 202 else b"application/json")
+
+
+@pytest.mark.parametrize(
+    ("body", "device", "alias"),
+    [
+        ({"deviceId": "laptop"}, "laptop", ""),
+        ({"alias": "a.lee"}, "", "a.lee"),
+        ({"deviceId": "", "alias": "a"}, "", "a"),
+    ],
+)
+def test_a_link_is_taken_back_by_who_has_the_secret(body: dict[str, Any], device: str, alias: str) -> None:
+    for sent, path in ((body, "/profile/unlink"), ({"type": "unlink", "payload": body}, "/track")):
+        (event,) = events_of(ROUTES[path], orjson.dumps(sent))
+        assert (event.kind, event.device_id, event.profile_id) == (RawKind.UNLINK, device, "")
+        assert event.payload == {"alias": alias}
+        project = Project(ProjectRecord(id="p", organization_id="o", name="P", unsafe_revenue=True))
+        Admission(project, "c", verified=True).check_claim(event)
+        with pytest.raises(Refusal) as refused:
+            Admission(project, "c", verified=False).check_claim(event)
+        assert refused.value.reason == "unlink_needs_secret"
+        assert event.claims_revenue  # or nobody asks
+
+
+@pytest.mark.parametrize("body", [{}, {"deviceId": "a", "alias": "b"}, {"alias": 7}, {"deviceId": "x" * 129}])
+def test_an_unlink_names_one_link(body: dict[str, Any]) -> None:
+    with pytest.raises(Refusal) as refused:
+        ROUTES["/profile/unlink"].parse(request(orjson.dumps(body)))
+    assert refused.value.reason in {"missing_link", "invalid_id"}
+
+
+def test_an_identify_may_do_more_than_set() -> None:
+    more = {"setOnce": {"a": 1}, "append": {"b": [1]}, "union": {"c": 2}, "unset": ["d"]}
+    (event,) = events_of(ROUTES["/identify"], orjson.dumps({"profileId": "ann", **more}))
+    assert event.payload == {
+        "properties": {},
+        "set_once": {"a": 1},
+        "append": {"b": [1]},
+        "union": {"c": 2},
+        "unset": ["d"],
+    }
+    refusable: list[dict[str, Any]] = [{"setOnce": []}, {"append": "b"}, {"unset": {}}, {"unset": [""]}]
+    for bad in refusable:
+        with pytest.raises(Refusal) as refused:
+            ROUTES["/identify"].parse(request(orjson.dumps({"profileId": "ann", **bad})))
+        assert refused.value.reason == "invalid_profile"
 
 
 @pytest.mark.parametrize("path", ["/event", "/profile", "/identify", "/increment", "/profile/decrement"])
