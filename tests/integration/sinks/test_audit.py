@@ -12,6 +12,7 @@ from schemas.dead_letter import DeadLetter
 from sinks.audit import audit
 from sinks.audit_report import AuditReport, Finding, Kind, render
 from sinks.rebuild import EVENTS_HOURLY, compare, repair
+from tests.integration.ingest.gateway_process import poll_until
 from tests.integration.sinks import rows
 from tests.integration.sinks.store import Pipeline, lines
 
@@ -127,6 +128,31 @@ def test_a_faultless_pipeline_is_clean(filled: Pipeline) -> None:
     assert "Clean: every event is accounted for." in render(report)
     assert AuditReport.model_validate_json(report.model_dump_json()) == report
     assert told
+
+
+@pytest.fixture
+def complaining(client: Client) -> Iterator[None]:
+    """A table whose Kafka is away, and which has said so."""
+    client.command(
+        "create table complaining (x String) "
+        "engine = Kafka('127.0.0.1:1', 'none', 'none', 'JSONEachRow') settings kafka_poll_timeout_ms = 100"
+    )
+    client.command("create table complaints (x String) engine = Null")
+    client.command("create materialized view complaining_view to complaints as select x from complaining")
+    said = "select count() from system.kafka_consumers where table = 'complaining' and notEmpty(exceptions.text)"
+    poll_until("it complains", lambda: client.query(said).result_rows[0][0])
+    yield
+    for table in ("complaining_view", "complaining", "complaints"):
+        client.command(f"drop table {table}")
+
+
+@pytest.mark.usefixtures("complaining")
+def test_what_was_complained_of_is_noted_only_while_something_is_missing(filled: Pipeline, client: Client) -> None:
+    assert run(filled).notes == ()
+    with restored(client, "events"):
+        client.command("delete from events where raw_offset = 3 and raw_line = 2")
+        (note,) = run(filled).notes
+    assert note.startswith("complaining last complained at 20")
 
 
 def test_a_deleted_event_is_missing(filled: Pipeline, client: Client) -> None:
