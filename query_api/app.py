@@ -16,7 +16,9 @@ from control.database import open_database
 from control.publish import keep_published
 from query_api.access import Access
 from query_api.answers import add_error_handlers
+from query_api.live_feed import LiveFeed
 from query_api.live_hub import LiveHub
+from query_api.live_visitors import LiveView, LiveVisitors
 from query_api.metrics import Metrics
 from query_api.middleware import CountRequests, SecurityHeaders
 from query_api.page import Page, docs
@@ -47,10 +49,17 @@ def create_app(settings: QueryApiSettings, now: Callable[[], datetime] = _now) -
         engine = open_database(settings.database_url.get_secret_value())
         store = Store(settings, metrics)
 
-        async def count(project_id: str) -> int:
-            return await overview.count_live(services, project_id)
+        visitors = LiveVisitors()
+        feed = LiveFeed(settings.kafka_bootstrap, visitors)
 
-        hub = LiveHub(count, settings.live_seconds)
+        async def look(project_id: str) -> LiveView:
+            if feed.is_ready:
+                return visitors.view(project_id, round(now().timestamp() * 1000))
+            return LiveView(await overview.count_live(services, project_id))
+
+        hub = LiveHub(look, settings.live_seconds)
+        if settings.live_feed:
+            feed.start()
         services = Services(settings, Access(engine), store, hub, metrics, now)
         app.state.services = services
         publishing = asyncio.create_task(keep_published(engine, settings.kafka_bootstrap)) if publishes else None
@@ -62,6 +71,8 @@ def create_app(settings: QueryApiSettings, now: Callable[[], datetime] = _now) -
                 with suppress(asyncio.CancelledError):
                     await publishing
             await hub.close()
+            if settings.live_feed:
+                await asyncio.to_thread(feed.stop)
             await store.close()
             engine.dispose()
 

@@ -1,4 +1,4 @@
-"""The live counter over a socket. Credentials come as its first message, never in the address, which is logged."""
+"""Live visitors over a socket. Credentials come as its first message, never in the address, which is logged."""
 
 import asyncio
 import logging
@@ -33,7 +33,8 @@ class _Hello(BaseModel):
 @router.websocket("/live/{project_id}")
 async def watch_live(socket: WebSocket, project_id: str) -> None:
     """First message from the client: ``{"clientId": …, "clientSecret": …}`` within ten seconds. Then, now and every
-    few seconds, ``{"visitors": n}``, or null while it cannot be counted. Closed with 4401 (not allowed), 4404 (no
+    few seconds, ``{"visitors": n, "seen": […], "left": […]}`` (``live_hub.Watcher``), the number null while it cannot
+    be counted. Closed with 4401 (not allowed), 4404 (no
     such project), 4408 (no first message), 1013 (too many sockets, come back later) or 1011 (the store is away).
     """
     services = socket.app.state.services
@@ -76,14 +77,14 @@ async def _serve(socket: WebSocket, services: Services, project_id: str) -> None
 async def _send(socket: WebSocket, services: Services, project_id: str, credentials: Credentials) -> None:
     clock = asyncio.get_running_loop().time
     checked = clock()
-    async with services.hub.watch(project_id) as latest:
+    async with services.hub.watch(project_id) as watcher:
         while True:
-            visitors = await latest.get()
+            news = await watcher.next()
             if clock() - checked > _RECHECK_SECONDS:
                 # A client that was revoked meanwhile sees nothing more.
                 await services.access.project(credentials, project_id)
                 checked = clock()
-            await socket.send_json({"visitors": visitors})
+            await socket.send_json(news)
 
 
 async def _until_gone(socket: WebSocket) -> None:

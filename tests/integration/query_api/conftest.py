@@ -125,6 +125,7 @@ def world(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> World:
         clickhouse_url=SecretStr(store_url),
         database_url=SecretStr(url),
         publish_control=False,
+        live_feed=False,
         dashboard_dir=tmp_path_factory.mktemp("dist"),
         live_seconds=0.2,
     )
