@@ -4,7 +4,7 @@ from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from control.database import migrate, open_database
 from control.models import Base
@@ -18,4 +18,29 @@ def test_migrations_make_what_is_declared_and_repeat_harmlessly(tmp_path: Path) 
             context = MigrationContext.configure(connection, opts={"compare_type": True})
             assert compare_metadata(context, Base.metadata) == []
     assert set(Base.metadata.tables) < set(inspect(engine).get_table_names())
+    engine.dispose()
+
+
+def test_names_that_are_taken_already_stay_with_the_oldest_project(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path}/control.db")
+    migrate(engine, "0002")
+    with engine.begin() as connection:
+        for number, (organization, origins) in enumerate(
+            [("b", '["https://shop.example", "*"]'), ("a", '["*.shop.example", "http://shop.example"]'), ("b", "[]")]
+        ):
+            made = {"at": f"2026-01-0{number + 1} 00:00:00", "organization": organization, "origins": origins}
+            connection.execute(
+                text("insert or ignore into organizations (id, name, created_at) values (:organization, '', :at)"), made
+            )
+            connection.execute(
+                text(
+                    "insert into projects (id, organization_id, name, origins, timezone, week_start, retention_days, "
+                    "currency, created_at) values (:id, :organization, '', :origins, 'UTC', 1, 400, 'EUR', :at)"
+                ),
+                {**made, "id": f"p{number}"},
+            )
+    migrate(engine)
+    with engine.connect() as connection:
+        owners = connection.execute(text("select name, organization_id from site_names order by name")).all()
+    assert [tuple(row) for row in owners] == [("*.shop.example", "a"), ("shop.example", "b")]
     engine.dispose()
