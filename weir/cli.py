@@ -15,6 +15,7 @@ from weir.commands.gateway import gateway
 from weir.commands.logs import logs
 from weir.commands.migrate import migrate
 from weir.commands.positions import positions
+from weir.commands.profile import profile
 from weir.commands.project import project
 from weir.commands.query_api import query_api
 from weir.commands.rule import rule
@@ -42,6 +43,7 @@ for command in (
     demo,
     project,
     client,
+    profile,
     filter_,
     rule,
     topics,
