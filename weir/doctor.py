@@ -15,7 +15,7 @@ from weir.local.home import make_home
 from weir.local.jars import jars_present
 from weir.local.ports import is_taken
 from weir.local.state import ServiceStatus, StackState
-from weir.services import ask, local_broker, worker_name, worker_port
+from weir.services import PATIENT_SECONDS, ask, local_broker, worker_name, worker_port
 from weir.settings import Settings
 
 JAVA = 17
@@ -59,7 +59,7 @@ def check_service(service: tuple[str, ServiceStatus]) -> Check:
     label = f"port {address.rpartition(':')[2]} ({name.replace('_', ' ')})"
     if status.state != "up":
         return Check(label, status.state, f"The {name} is not at work ({status.state}): weir status says why.")
-    condition = ask(name, address)
+    condition = ask(name, address, PATIENT_SECONDS)
     if condition == "up":
         return Check(label, "used by this stack, up")
     remedy = f"see weir logs {name}" if condition == "not ready" else "end its process, it is started again by itself"

@@ -21,6 +21,8 @@ Condition = Literal["up", "not ready", "not answering"]
 as one that hangs.
 """
 
+PATIENT_SECONDS = 5.0
+"""For who asks once: a machine that is busy may take longer than a second over an answer."""
 _ASK_SECONDS = 1.0
 _PATHS = {"store": "/ping", "gateway": "/readyz", "worker": "/metrics", "query_api": "/healthz", "archive": "/metrics"}
 _WORKER_READY = "weir_worker_ready 1.0"
@@ -100,13 +102,13 @@ def service_kind(name: str) -> str:
     return "worker" if name.startswith("worker") else name
 
 
-def ask(name: str, address: str) -> Condition:
-    """What a service says of itself. Answers within some seconds, whatever the service does; never raises."""
+def ask(name: str, address: str, seconds: float = _ASK_SECONDS) -> Condition:
+    """What a service says of itself; one that says nothing for so many seconds does not answer. Never raises."""
     kind = service_kind(name)
     if kind == "broker":
-        return "up" if broker.answers(address, _ASK_SECONDS) else "not answering"
+        return "up" if broker.answers(address, seconds) else "not answering"
     try:
-        said = fetch(address + _PATHS[kind])
+        said = fetch(address + _PATHS[kind], seconds)
     except HTTPError:
         return "not ready"
     except (OSError, HTTPException, UnicodeDecodeError):
@@ -114,13 +116,13 @@ def ask(name: str, address: str) -> Condition:
     return "not ready" if kind == "worker" and _WORKER_READY not in said.splitlines() else "up"
 
 
-def fetch(url: str) -> str:
+def fetch(url: str, seconds: float = _ASK_SECONDS) -> str:
     """The text at a service's address.
 
     :raises HTTPError: it answers something else than 200.
-    :raises OSError: it does not answer within a second.
+    :raises OSError: it does not answer within so many seconds.
     """
-    with urlopen(Request(url), timeout=_ASK_SECONDS) as answer:
+    with urlopen(Request(url), timeout=seconds) as answer:
         text: str = answer.read().decode()
         return text
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
 
-from weir.services import fetch
+from weir.services import PATIENT_SECONDS, fetch
 
 _ENVELOPES = "weir_gateway_spool_envelopes"
 _BYTES = "weir_gateway_spool_bytes"
@@ -24,9 +24,9 @@ class SpoolReport(BaseModel):
 
 
 def spool_report(gateway_url: str, directory: Path) -> SpoolReport | None:
-    """What is in the spool; None when nothing is. Answers within about a second and never raises."""
+    """What is in the spool; None when nothing is. Answers within some seconds and never raises."""
     try:
-        said = fetch(f"{gateway_url}/metrics")
+        said = fetch(f"{gateway_url}/metrics", PATIENT_SECONDS)
     except (OSError, HTTPException, UnicodeDecodeError):
         left = sum(map(_size, directory.glob("*/*.segment")))
         return SpoolReport(envelopes=None, bytes=left) if left else None

@@ -15,7 +15,7 @@ from weir.local.demo_project import DemoProject, read_demo_project
 from weir.local.processes import is_alive
 from weir.local.state import ServiceStatus, read_state
 from weir.prepare import sink_settings
-from weir.services import ask, weir_command, worker_name, worker_port
+from weir.services import PATIENT_SECONDS, ask, weir_command, worker_name, worker_port
 from weir.settings import LOOPBACK, Settings, service_environment
 from weir.spool import SpoolReport, spool_report
 from weir.stack import running_state
@@ -84,7 +84,7 @@ def _services(settings: Settings, beside: Executor) -> dict[str, ServiceReport]:
     reports = {name: _report(known.get(name, ServiceStatus()), addresses.get(name)) for name in names}
     # What the supervisor last saw is no word for now: one that hangs was up.
     asked = {
-        name: beside.submit(ask, name, report.address)
+        name: beside.submit(ask, name, report.address, PATIENT_SECONDS)
         for name, report in reports.items()
         if report.state == "up" and report.address is not None
     }

@@ -9,7 +9,7 @@ from sinks.audit_report import render
 from sinks.errors import SinkError
 from weir.errors import WeirError
 from weir.prepare import sink_settings
-from weir.services import ask
+from weir.services import PATIENT_SECONDS, ask
 from weir.settings import Settings, load
 from weir.stack import running_state
 
@@ -42,7 +42,11 @@ def _cannot_look(settings: Settings) -> str | None:
         "broker": settings.bootstrap if settings.kafka_bootstrap is None else None,
         "store": settings.store_url if settings.clickhouse_url is None else None,
     }
-    silent = [name for name, address in addresses.items() if address is not None and ask(name, address) != "up"]
+    silent = [
+        name
+        for name, address in addresses.items()
+        if address is not None and ask(name, address, PATIENT_SECONDS) != "up"
+    ]
     if not silent:
         return None
     if running_state(settings.home.resolve()) is None:
