@@ -81,12 +81,28 @@ def document(collecting: Mapping[str, Protocol], others: Iterable[str]) -> Descr
             method.lower(): _together([each[method] for each in described if method in each])
             for method in protocol.methods
         }
+    schemas: dict[str, Described] = {}
+    for path, operations in paths.items():
+        for operation in operations.values():
+            _share_body(operation, path, schemas)
     return {
         "openapi": "3.1.0",
         "info": _INFO,
         "paths": dict(sorted(paths.items())),
-        "components": {"securitySchemes": _SECURITY},
+        "components": {"schemas": schemas, "securitySchemes": _SECURITY},
     }
+
+
+def _share_body(operation: Described, path: str, schemas: dict[str, Described]) -> None:
+    """Routes with the same body refer to one description of it, under the name of the first of them."""
+    if "requestBody" not in operation:
+        return
+    content = operation["requestBody"]["content"]["application/json"]
+    named = next((name for name, schema in schemas.items() if schema == content["schema"]), "")
+    if not named:
+        named = re.sub(r"\W+", "-", path.strip("/"))
+        schemas[named] = content["schema"]
+    operation["requestBody"]["content"]["application/json"] = {"schema": {"$ref": f"#/components/schemas/{named}"}}
 
 
 def operation_of(path: str, protocol: Protocol) -> Operation:

@@ -21,6 +21,8 @@ def home(tmp_path: Path) -> Path:
     with control_database(settings) as engine, Session(engine) as session:
         create_organization(session, "demo", "Demo")
         create_project(session, "demo", "demo", "Demo", origins=["https://shop.example"])
+        create_organization(session, "others", "Others")
+        create_project(session, "others", "theirs", "Theirs")
         session.commit()
     return tmp_path
 
@@ -40,6 +42,11 @@ def run(home: Path, *command: str) -> tuple[str, BaseException | None]:
         (("project", "set", "demo"), "Nothing is to be changed"),
         (("project", "set", "demo", "--timezone", "Mars"), "Mars is no time zone"),
         (("project", "set", "demo", "--retention-days", "900"), "retention_days cannot be that"),
+        (
+            ("project", "set", "theirs", "--origin", "*.shop.example", "--origin", "https://shop.example"),
+            "shop.example",
+        ),
+        (("project", "create", "new", "--organization", "third", "--origin", "shop.example"), "another organisation"),
         (("client", "create"), "A root key is made with --organization"),
         (("client", "secret", "nobody"), "There is no client nobody."),
         (("filter", "add", "demo", "ip", "shop.example"), "neither an address nor a network"),
@@ -65,7 +72,7 @@ def test_what_kafka_does_not_take_is_stored_all_the_same(home: Path) -> None:
     output, error = run(home, "client", "create", "demo")
     assert error is None
     assert "client secret  sec_" in output
-    assert run(home, "project", "list")[0] == "demo  Demo (of demo)\n"
+    assert run(home, "project", "list")[0] == "demo  Demo (of demo)\ntheirs  Theirs (of others)\n"
 
 
 def test_the_burst_of_a_limit_is_shown(home: Path) -> None:
