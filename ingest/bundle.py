@@ -1,6 +1,7 @@
 """The events of one request: each settled into a line of the raw topic, then all of them made durable."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -47,6 +48,9 @@ class Bundle:
         self._gateway = gateway
         self._project = admission.project
         self._admission = admission
+        self._screens = gateway.rules.screens(admission)
+        self._screened: set[tuple[str, str, str]] = set()
+        """Whose events are taken: most of a batch are one person's."""
         self._received_ms = received_ms
         self._ip = ip
         self._sender = sender = describe_sender(headers)
@@ -59,7 +63,7 @@ class Bundle:
         self._by_owner: dict[str, list[bytes]] = {}
         self.lines: dict[int, list[bytes]] = {}
         """Raw events by partition, in the order they were added."""
-        self.counts: dict[RawKind, int] = {}
+        self.counts: Counter[RawKind] = Counter()
         """How many of each kind were added."""
 
     def add(self, event: SentEvent) -> Settled:
@@ -69,13 +73,16 @@ class Bundle:
             large, 503 without a salt; `BotDropped`.
         """
         self._asked += 1
-        self._admission.check_claim(event)
+        if event.claims_revenue:
+            self._admission.check_claim(event)
         project_id, time_ms = self._project.id, self._received_ms
         if event.client_ms is not None:
             time_ms = self._time(event)
         ip = (event.ip and given_address(event.ip)) or self._ip
         user_agent = self._sender.user_agent if event.user_agent is None else event.user_agent[:MAX_USER_AGENT]
-        self._gateway.rules.screen(self._admission, event.profile_id, ip, user_agent)
+        if self._screens and (who := (event.profile_id, ip, user_agent)) not in self._screened:
+            self._gateway.rules.screen(self._admission, *who)
+            self._screened.add(who)
         # Without an id of its own, the request's key names the event: its n-th.
         given_id = event.event_id or (self._key and f"{self._key}:{self._asked}")
         event_id = canonical_event_id(project_id, given_id) if given_id else new_event_id(self._received_ms)
@@ -152,7 +159,7 @@ class Bundle:
             partition = partition_of(self._project.id, owner, self._gateway.producer.partitions)
             lines = self._by_owner[owner] = self.lines.setdefault(partition, [])
         lines.append(line)
-        self.counts[kind] = self.counts.get(kind, 0) + 1
+        self.counts[kind] += 1
 
     async def durable(self) -> None:
         """Return when Kafka has all of them.

@@ -122,6 +122,11 @@ class Rules:
             raise Refusal(429, "quota_exceeded", "The project's events of this month are used up.", wait)
         return admission, self._allowance(admission, submission, seen)
 
+    def screens(self, admission: Admission) -> bool:
+        """Whether any of a request's events could be refused by `screen`."""
+        project = admission.project
+        return bool(project.filters) or (project.drops_bots and not admission.verified)
+
     def screen(self, admission: Admission, profile_id: str, ip: str, user_agent: str) -> None:
         """Look at one event of an admitted request. ``ip`` and ``user_agent`` are its own.
 

@@ -59,7 +59,7 @@ async def _serve_one(settings: GatewaySettings) -> None:
         http1_settings=HTTP1Settings(keep_alive=True),
         log_enabled=False,
     )
-    _calm_garbage_collection()
+    calm_garbage_collection()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stop)
@@ -97,7 +97,8 @@ def _connections() -> int:
     return max(min(_CONNECTIONS, allowed - _OTHER_FILES), 1)
 
 
-def _calm_garbage_collection() -> None:
+def calm_garbage_collection() -> None:
+    """Let the collector look around more rarely, and never again at what is there now."""
     # Requests make no cycles, but many objects: with the usual thresholds the collector looks through all live
     # sessions again and again, and every request waits for it.
     gc.freeze()

@@ -32,7 +32,7 @@ def join_lines(lines: Iterable[bytes]) -> bytes:
 
 def portions(lines: list[bytes]) -> Iterator[list[bytes]]:
     """Lines in their order, in as many envelopes as they need; a line that is too long for any gets its own."""
-    if len(lines) == 1:
+    if len(lines) == 1 or (len(lines) <= MAX_LINES and sum(map(len, lines)) + len(lines) <= MAX_BYTES):
         yield lines
         return
     start = size = 0

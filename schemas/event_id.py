@@ -1,8 +1,8 @@
 """What the sender meant by "this event": a UUID, whatever the sender's own notation was."""
 
-import os
 import re
 from hashlib import blake2b
+from random import getrandbits
 from uuid import UUID, uuid5
 
 _NAMESPACE = UUID("8a5edab2-6f1e-4b53-9d0c-7d2f1a3c5e10")
@@ -33,8 +33,10 @@ def derived_event_id(text: str) -> str:
 
 
 def new_event_id(time_ms: int) -> str:
-    """A fresh id made by a gateway: UUIDv7 (RFC 9562), whose order follows ``time_ms`` and so compresses well."""
-    random = os.urandom(10).hex()
+    """A fresh id made by a gateway: UUIDv7 (RFC 9562), whose order follows ``time_ms`` and so compresses well. It need
+    not be a secret, only unlike any other: asking the system each time would cost more than all the rest.
+    """
+    random = f"{getrandbits(80):020x}"
     time = f"{time_ms & 0xFFFFFFFFFFFF:012x}"
     # Version 7 and the variant's two bits (8, 9, a or b) stand where RFC 9562 has them; the rest is random.
     return f"{time[:8]}-{time[8:]}-7{random[:3]}-{_VARIANT[random[3]]}{random[4:7]}-{random[7:19]}"

@@ -84,7 +84,10 @@ class _Path(NamedTuple):
 class Filters:
     """A project's filters, ready to be asked. Pure, and nothing of it changes; empty texts match nothing."""
 
-    __slots__ = ("_addresses", "_agents", "_countries", "_networks", "_paths", "_patterns", "_profiles", "looks_at_ips")
+    __slots__ = (
+        *("_addresses", "_agents", "_any", "_countries", "_networks", "_paths", "_patterns", "_profiles"),
+        "looks_at_ips",
+    )
 
     def __init__(self, records: Iterable[FilterRecord] = ()) -> None:
         values: dict[str, list[str]] = {}
@@ -100,11 +103,11 @@ class Filters:
         self._patterns = tuple(_pattern(value) for value in paths if "*" in value)
         self._agents = tuple(value.lower() for value in values.get(FilterKind.USER_AGENT, ()) if value)
         self.looks_at_ips = bool(networks)
+        self._any = bool(networks or self._profiles or self._countries or paths or self._agents)
 
     def __bool__(self) -> bool:
         """Whether there are any."""
-        parts = (self._profiles, self._countries, self._paths, self._patterns, self._agents)
-        return self.looks_at_ips or any(parts)
+        return self._any
 
     def ip(self, ip: str) -> bool:
         """Whether events from this address are filtered."""
