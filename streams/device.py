@@ -7,13 +7,13 @@ rows that follow. What is wrong with an event was found out before (``prepare``)
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-
 from schemas.event import Source, Surroundings
 from schemas.event_id import derived_event_id
 from schemas.event_time import clickhouse_time, month_of
 from schemas.profile import ProfileOpKind
 from schemas.raw_event import RawKind, ReplayPayload
+from streams.columns import Columns
+from streams.device_state import decode_device, encode_device, heard_of, kept_sessions
 from streams.identity import links_of
 from streams.payloads import Change
 from streams.prepare import Place, Prepared
@@ -25,13 +25,17 @@ from streams.touch import touch_of
 
 _START_BEFORE_MS = 100
 _END_AFTER_MS = 1_000
+REMEMBERED_MS = 24 * 3_600_000
+"""Whatever began longer ago may have been forgotten with its device, which is kept for twice as long: the id of its
+half hour may have been used."""
 
 
 class Device:
     """State of one device of one project. ``current`` and ``earlier`` are the sessions remembered, ``arrival`` the
     stamp of its newest message, ``emitted`` what each session touched in this batch was when the batch began,
     ``link_version`` the version of its newest link to a profile, ``session_owner`` what its session ids are made from:
-    the device id, but for a ``misplaced`` device, whose key belongs to another partition.
+    the device id, but for a ``misplaced`` device, whose key belongs to another partition. ``sources``: the columns that
+    say where a session came from, by its id, as far as this batch needed them.
     """
 
     __slots__ = (
@@ -46,43 +50,41 @@ class Device:
         "project_id",
         "ring",
         "session_owner",
+        "sources",
     )
 
     def __init__(
         self, project_id: str, device_id: str, state: bytes | None, load: Callable[[int], bytes | None]
     ) -> None:
-        data: dict[str, Any] = orjson.loads(state) if state is not None else {}
         self.project_id = project_id
         self.device_id = device_id
-        self.current: Session | None = data.get("current")
-        self.earlier: Session | None = data.get("earlier")
-        self.arrival: int = data.get("arrival", 0)
-        self.profile_id: str = data.get("profile", "")
-        self.link_version: int = data.get("link", 0)
-        self.ring = Ring(data.get("ring", 0), load)
+        self.current: Session | None = None
+        self.earlier: Session | None = None
+        self.arrival = 0
+        self.profile_id = ""
+        self.link_version = 0
+        filling, segment = 0, b""
+        if state is not None:
+            kept = decode_device(state)
+            _, self.arrival = heard_of(state)
+            self.profile_id, self.link_version = kept.profile_id, kept.link_version
+            filling, segment = kept.filling, kept.segment
+            self.current, self.earlier = kept_sessions(kept, project_id, device_id)
+        self.ring = Ring(filling, segment, load)
         self.emitted: dict[str, Session | None] = {}
+        self.sources: dict[str, Columns] = {}
         self.misplaced = False
         self.session_owner = device_id
 
     def encode(self) -> bytes:
-        """The state to be stored; the ring's segments are stored beside it."""
-        data = {
-            "current": self.current,
-            "earlier": self.earlier,
-            "arrival": self.arrival,
-            "profile": self.profile_id,
-            "link": self.link_version,
-            "ring": self.ring.filling,
-        }
-        return orjson.dumps({key: value for key, value in data.items() if value})
+        """The state to be stored; the ring's full segments are stored beside it."""
+        link, ring = (self.profile_id, self.link_version), (self.ring.filling, self.ring.segment)
+        return encode_device(self.arrival, link, ring, self.current, self.earlier)
 
     def touched_sessions(self) -> list[tuple[Session | None, Session]]:
         """(as emitted before this batch or None, as it is now) of each session this batch changed."""
-        return [(was, self._touched[session_id]) for session_id, was in self.emitted.items()]
-
-    @property
-    def _touched(self) -> dict[str, Session]:
-        return {s["session_id"]: s for s in (self.current, self.earlier) if s is not None}
+        remembered = {s["session_id"]: s for s in (self.current, self.earlier) if s is not None}
+        return [(was, remembered[session_id]) for session_id, was in self.emitted.items()]
 
     @property
     def is_open(self) -> bool:
@@ -94,7 +96,8 @@ def take(device: Device, event: Prepared, place: Place, rows: Rows) -> bool:
     """Apply one event; False if the device sent it before and nothing happened."""
     if not device.ring.add(event.id_hash):
         return False
-    device.arrival = max(device.arrival, place.stamp)
+    if place.stamp > device.arrival:
+        device.arrival = place.stamp
     named = event.raw.profile_id
     linked = list(links_of(device, event, place))
     for link in linked:
@@ -106,11 +109,12 @@ def take(device: Device, event: Prepared, place: Place, rows: Rows) -> bool:
         return True
     if event.bot or not device.device_id:
         session_id = "" if event.bot else event.raw.session_id
-        rows.event(_event_row(event, device, named, session_id, event.source, place), month_of(event.time))
+        row = _event_row(event, device, session_id, place)
+        rows.event(row, month_of(event.time), event.source, event.surroundings)
         return True
     session = _session_of(device, event, named, place, rows)
-    source = {name: session[name] for name in event.source} if _has_source(session) else event.source
-    rows.event(_event_row(event, device, named, session["session_id"], source, place), month_of(event.time))
+    row = _event_row(event, device, session["session_id"], place)
+    rows.event(row, month_of(event.time), _source_of(device, session, event), event.surroundings)
     rows.count("session_events", session["session_month"])
     return True
 
@@ -131,28 +135,35 @@ def end_current(device: Device, place: Place, rows: Rows) -> None:
     if session is None or session["is_closed"]:
         return
     _touch(device, session)
-    device.current = close(session)
-    row = _session_event("session_end", device.current, device.current["ended"] + _END_AFTER_MS, place)
+    close(session)
+    ended = session["ended"] + _END_AFTER_MS
+    row = _session_event("session_end", session, ended, place)
     row["duration_ms"] = session["ended"] - session["started"]
     row["path"], row["origin"] = session["exit_path"], session["exit_origin"]
-    rows.event(row, month_of(device.current["ended"] + _END_AFTER_MS))
+    rows.event(row, month_of(ended), Columns({name: session[name] for name in _OF_SESSION}))
 
 
 def _session_of(device: Device, event: Prepared, profile_id: str, place: Place, rows: Rows) -> Session:
     """The session the event belongs to, as it is with the event in it."""
-    for name in ("current", "earlier"):
-        session: Session | None = getattr(device, name)
+    for session in (device.current, device.earlier):
         if session is not None and joins(session, event.time):
             _touch(device, session)
-            extended = extend(session, event, profile_id)
-            setattr(device, name, extended)
-            if profile_id and (session["profile_id"], session["started"]) != (profile_id, extended["started"]):
-                _say_touch(extended, event, place, rows)
-            return extended
+            was = (session["profile_id"], session["started"])
+            extend(session, event, profile_id)
+            if profile_id and was != (profile_id, session["started"]):
+                _say_touch(session, event, place, rows)
+            return session
+    return _begin(device, event, profile_id, place, rows)
+
+
+def _begin(device: Device, event: Prepared, profile_id: str, place: Place, rows: Rows) -> Session:
+    """A session that begins with the event."""
     late = device.current is not None and event.time < device.current["started"]
     if not late:
         end_current(device, place, rows)
-    begun = begin(device.project_id, device.device_id, device.session_owner, event, profile_id, late)
+    id_may_be_used = late or event.time < place.stamp - REMEMBERED_MS
+    session_owner = f"{device.session_owner}:late:{event.event_id}" if id_may_be_used else device.session_owner
+    begun = begin(device.project_id, device.device_id, session_owner, event, profile_id, late)
     # The session that falls out of memory is emitted as it stands: nothing will change it any more.
     if device.earlier is not None and device.earlier["session_id"] in device.emitted:
         rows.session(device.emitted.pop(device.earlier["session_id"]), device.earlier, place)
@@ -161,11 +172,12 @@ def _session_of(device: Device, event: Prepared, profile_id: str, place: Place, 
     else:
         device.earlier, device.current = device.current, begun
     device.emitted[begun["session_id"]] = None
+    device.sources[begun["session_id"]] = event.source
     rows.count("sessions", begun["session_month"])
     _say_touch(begun, event, place, rows)
     start = _session_event("session_start", begun, event.time - _START_BEFORE_MS, place)
     start["path"], start["origin"] = event.columns["path"], event.columns["origin"]
-    rows.event(start, month_of(event.time - _START_BEFORE_MS))
+    rows.event(start, month_of(event.time - _START_BEFORE_MS), event.source, event.surroundings)
     return begun
 
 
@@ -177,27 +189,30 @@ def _say_touch(session: Session, event: Prepared, place: Place, rows: Rows) -> N
 
 
 def _touch(device: Device, session: Session) -> None:
-    """Remember what the session was before this batch changed it."""
-    device.emitted.setdefault(session["session_id"], session)
+    """Remember what the session was before this batch changes it."""
+    if session["session_id"] not in device.emitted:
+        device.emitted[session["session_id"]] = session.copy()
 
 
-def _has_source(session: Session) -> bool:
-    return bool(session["referrer"] or session["referrer_name"] or session["utm_source"])
+def _source_of(device: Device, session: Session, event: Prepared) -> Columns:
+    """Where the event came from: as its session did, if that came from somewhere."""
+    if not (session["referrer"] or session["referrer_name"] or session["utm_source"]):
+        return event.source
+    source = device.sources.get(session["session_id"])
+    if source is None:
+        source = device.sources[session["session_id"]] = Columns({name: session[name] for name in _SOURCE})
+    return source
 
 
-def _event_row(
-    event: Prepared, device: Device, profile_id: str, session_id: str, source: dict[str, str], place: Place
-) -> dict[str, Any]:
+def _event_row(event: Prepared, device: Device, session_id: str, place: Place) -> dict[str, Any]:
     return {
         "project_id": device.project_id,
         "event_id": event.event_id,
         "name": event.name,
         "device_id": device.device_id,
         "session_id": session_id,
-        "profile_id": profile_id,
+        "profile_id": event.raw.profile_id,
         **event.columns,
-        **source,
-        **event.surroundings,
         "bot": event.bot,
         "duration_ms": 0,
         "revenue": event.revenue,
@@ -211,11 +226,14 @@ def _event_row(
     }
 
 
-_OF_SESSION = (*Source.model_fields, *Surroundings.model_fields)
+_SOURCE = tuple(Source.model_fields)
+_OF_SESSION = (*_SOURCE, *Surroundings.model_fields)
 
 
 def _session_event(name: str, session: Session, time: int, place: Place) -> dict[str, Any]:
-    """``session_start`` or ``session_end`` of a session: everything but name, time and page is the session's own."""
+    """``session_start`` or ``session_end`` of a session: everything but name, time and page is the session's own. Where
+    it came from is not in it: those columns are shared.
+    """
     moment = clickhouse_time(time)
     return {
         "project_id": session["project_id"],
@@ -235,7 +253,6 @@ def _session_event(name: str, session: Session, time: int, place: Place) -> dict
         "sdk_version": "",
         "ip": "",
         "groups": (),
-        **{column: session[column] for column in _OF_SESSION},
         "bot": "",
         "duration_ms": 0,
         "revenue": 0,

@@ -15,12 +15,14 @@ import orjson
 from schemas.control import ProjectRecord
 from schemas.envelope import is_tick, is_tick_value, split_lines
 from schemas.partition import partition_of
-from schemas.raw_event import RawEvent, RawKind
+from schemas.raw_event import RawKind
+from schemas.raw_line import RawLine
 from schemas.session_id import SESSION_TIMEOUT_MS
 from schemas.topics import MAX_MESSAGE_BYTES, MAX_RAW_MESSAGE_BYTES, RAW
 from streams import metrics
 from streams.chunk import Chunk, SourceMessage
 from streams.device import Device, end_current, take
+from streams.device_state import heard_of
 from streams.filtering import unwanted
 from streams.live import EventRow, Seen, see
 from streams.prepare import Locate, Place, event_id_of, parse_line, prepare
@@ -106,9 +108,9 @@ class DevicesProcessor:
         self._overdue = []
         for key, value in self._state.items():
             if key.startswith(b"device/"):
-                device = Device("", "", value, _no_ring)
-                if device.is_open:
-                    self._overdue.append((device.arrival, key))
+                is_open, arrival = heard_of(value)
+                if is_open:
+                    self._overdue.append((arrival, key))
         heapq.heapify(self._overdue)
 
     def process(self, chunks: Sequence[Chunk]) -> Outcome:
@@ -174,8 +176,8 @@ class _Batch:
                 if was != now:
                     self._rows.session(was, now, self._last)
             changes[key] = device.encode()
-            for slot in device.ring.changed:
-                changes[_ring_key(key, slot)] = device.ring.slot(slot)
+            for slot, segment in device.ring.full.items():
+                changes[_ring_key(key, slot)] = segment
         return Outcome(self._rows.finish(), changes, end, self._applied, self._lines)
 
     def _watch(self, row: EventRow) -> None:
@@ -267,7 +269,7 @@ class _Batch:
             return "repeated"
         return "stored" if raw.kind is RawKind.TRACK else "operations"
 
-    def _device(self, raw: RawEvent, place: Place) -> Device:
+    def _device(self, raw: RawLine, place: Place) -> Device:
         """The device of an event; events without one share a ring with those of the same id bucket."""
         if raw.device_id:
             key = _device_key(raw.project_id, raw.device_id)
@@ -334,7 +336,3 @@ def _device_key(project_id: str, device_id: str) -> bytes:
 
 def _ring_key(device_key: bytes, slot: int) -> bytes:
     return b"ring/%b/%d" % (device_key, slot)
-
-
-def _no_ring(slot: int) -> None:
-    return None

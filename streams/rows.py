@@ -11,6 +11,7 @@ from schemas.envelope import Headers
 from schemas.event_time import clickhouse_time, month_of
 from schemas.partition import partition_of, project_partition
 from streams import metrics
+from streams.columns import Columns, Row, row_json
 from streams.identity import Link
 from streams.payloads import Change
 from streams.prepare import Place, Prepared
@@ -60,11 +61,14 @@ class Rows:
         self._counts: dict[tuple[str, int], int] = {}
         self.watch: Callable[[dict[str, Any]], None] | None = None
 
-    def event(self, row: dict[str, Any], month: int) -> None:
-        """A row of ``weir.events``; ``watch`` sees it."""
+    def event(self, row: dict[str, Any], month: int, *shared: Columns) -> None:
+        """A row of ``weir.events``, some of whose columns are shared with others; ``watch`` sees all of it."""
         if self.watch is not None:
-            self.watch(row)
-        self._add(topics.EVENTS, row)
+            seen = Row(row)
+            seen.shared = shared
+            self.watch(seen)
+        row["log_epoch"] = self._epochs[topics.EVENTS]
+        self._put(topics.EVENTS, self._partition, row_json(row, shared))
         self.count("events", month)
 
     def session(self, was: Session | None, now: Session, place: Place) -> None:

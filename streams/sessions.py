@@ -1,7 +1,7 @@
 """Sessions: which one an event belongs to, and what it makes of it. Pure; ``docs/sessions.md`` has the rules.
 
 A session in state is a dict with the columns of ``schemas.session.Session`` that do not follow from others; its times
-``started`` and ``ended`` are milliseconds. It is never changed in place, so a row once emitted can be taken back.
+``started`` and ``ended`` are milliseconds. It is changed in place: whoever has to take back what was said keeps a copy.
 """
 
 from typing import Any
@@ -24,15 +24,14 @@ def joins(session: Session, time: int) -> bool:
 
 
 def begin(project_id: str, device_id: str, session_owner: str, event: Prepared, profile_id: str, late: bool) -> Session:
-    """A new session of one event. A ``late`` one (before the device's current session) is closed from the start, and
-    its id depends on the event's, because the half hour's own id may have been used and forgotten.
+    """A new session of one event, its id made from ``session_owner``. A ``late`` one (before the device's current
+    session) is closed from the start.
     """
     bucket = session_bucket(event.time)
-    owner = f"{session_owner}:late:{event.event_id}" if late else session_owner
     columns = event.columns
     return {
         "project_id": project_id,
-        "session_id": session_id(project_id, owner, bucket),
+        "session_id": session_id(project_id, session_owner, bucket),
         "session_month": session_month(bucket),
         "device_id": device_id,
         "profile_id": profile_id,
@@ -53,34 +52,31 @@ def begin(project_id: str, device_id: str, session_owner: str, event: Prepared, 
     }
 
 
-def extend(session: Session, event: Prepared, profile_id: str) -> Session:
-    """The session with one more event, wherever in its time the event lies."""
-    changed = session.copy()
-    columns = event.columns
-    if event.time >= session["ended"]:
-        changed["ended"] = event.time
-        if columns["path"]:
-            changed["exit_path"], changed["exit_origin"] = columns["path"], columns["origin"]
-    if event.time < session["started"]:
-        changed["started"] = event.time
-        if columns["path"]:
-            changed["entry_path"], changed["entry_origin"] = columns["path"], columns["origin"]
-    elif not session["entry_path"] and columns["path"]:
-        changed["entry_path"], changed["entry_origin"] = columns["path"], columns["origin"]
-    changed["event_count"] += 1
+def extend(session: Session, event: Prepared, profile_id: str) -> None:
+    """Add one more event to the session, wherever in its time the event lies."""
+    time, columns = event.time, event.columns
+    path = columns["path"]
+    if time >= session["ended"]:
+        session["ended"] = time
+        if path:
+            session["exit_path"], session["exit_origin"] = path, columns["origin"]
+    if path and (time < session["started"] or not session["entry_path"]):
+        session["entry_path"], session["entry_origin"] = path, columns["origin"]
+    if time < session["started"]:
+        session["started"] = time
+    session["event_count"] += 1
     if event.is_screen_view:
-        changed["screen_view_count"] += 1
+        session["screen_view_count"] += 1
     if event.revenue:
-        changed["revenue"] = min(changed["revenue"] + event.revenue, MAX_REVENUE)
-        changed["currency"] = session["currency"] or event.currency
+        session["revenue"] = min(session["revenue"] + event.revenue, MAX_REVENUE)
+        session["currency"] = session["currency"] or event.currency
     if profile_id:
-        changed["profile_id"] = profile_id
-    return changed
+        session["profile_id"] = profile_id
 
 
-def close(session: Session) -> Session:
-    """The session as ended for good; a late event may still join it."""
-    return {**session, "is_closed": 1}
+def close(session: Session) -> None:
+    """The session has ended for good; a late event may still join it."""
+    session["is_closed"] = 1
 
 
 def session_row(session: Session, sign: int, coordinates: dict[str, int]) -> dict[str, Any]:

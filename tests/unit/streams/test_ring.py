@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.ring import HASH_BYTES, SEGMENT_IDS, SEGMENTS, Ring
+from streams.ring import FULL_SEGMENTS, HASH_BYTES, SEGMENT_BYTES, SEGMENT_IDS, Ring
 
 REMEMBERED = 1_000
 """The promise of ``DESIGN``: this many of a device's last ids are known."""
@@ -15,12 +15,13 @@ class Stored:
     def __init__(self) -> None:
         self.slots: dict[int, bytes] = {}
         self.filling = 0
+        self.segment = b""
 
     def reopen(self, ring: Ring | None) -> Ring:
         if ring is not None:
-            self.slots.update({slot: ring.slot(slot) for slot in ring.changed})
-            self.filling = ring.filling
-        return Ring(self.filling, self.slots.get)
+            self.slots.update(ring.full)
+            self.filling, self.segment = ring.filling, ring.segment
+        return Ring(self.filling, self.segment, self.slots.get)
 
 
 def id_hash(number: int) -> bytes:
@@ -51,14 +52,14 @@ def test_memory_is_bounded() -> None:
     for number in range(total):
         ring.add(id_hash(number))
     stored.reopen(ring)
-    known = {number for number in range(total) if not Ring(stored.filling, stored.slots.get).add(id_hash(number))}
+    known = {number for number in range(total) if not stored.reopen(None).add(id_hash(number))}
     assert known == set(range(min(known), total))
-    assert REMEMBERED <= len(known) <= SEGMENTS * SEGMENT_IDS
+    assert REMEMBERED <= len(known) <= (FULL_SEGMENTS + 1) * SEGMENT_IDS
 
 
 def test_an_id_is_known_only_where_one_begins() -> None:
     """The bytes of two neighbours may spell a third id across their border; that one was never sent."""
-    ring = Ring(0, lambda slot: None)
+    ring = Ring(0, b"", lambda slot: None)
     one, other = b"AAAABBBB", b"CCCCDDDD"
     across = b"BBBBCCCC"
     assert ring.add(one)
@@ -67,20 +68,23 @@ def test_an_id_is_known_only_where_one_begins() -> None:
     assert not ring.add(across)
 
 
-def test_only_the_segment_being_filled_is_written() -> None:
+def test_only_what_was_filled_is_written_beside_the_device() -> None:
     stored = Stored()
     ring = stored.reopen(None)
     for number in range(10 * SEGMENT_IDS):
         ring.add(id_hash(number))
+    assert set(ring.full) == set(range(9))
     ring = stored.reopen(ring)
     ring.add(id_hash(10 * SEGMENT_IDS))
-    assert len(ring.changed) == 1
+    assert set(ring.full) == {9}
     assert not ring.add(id_hash(0))
-    assert len(ring.changed) == 1
+    assert len(ring.segment) == HASH_BYTES
 
 
-def test_a_slot_is_emptied_before_it_is_filled_again() -> None:
-    ring = Ring(0, lambda slot: None)
-    for number in range(3 * SEGMENTS * SEGMENT_IDS):
+def test_slots_are_bounded_and_a_full_segment_takes_the_place_of_the_oldest() -> None:
+    ring = Ring(0, b"", lambda slot: None)
+    for number in range(3 * FULL_SEGMENTS * SEGMENT_IDS):
         ring.add(id_hash(number))
-    assert all(len(ring.slot(slot)) <= SEGMENT_IDS * HASH_BYTES for slot in range(SEGMENTS))
+    assert set(ring.full) == set(range(FULL_SEGMENTS)) == set(ring.slots())
+    assert all(len(segment) == SEGMENT_BYTES for segment in ring.full.values())
+    assert len(ring.segment) <= SEGMENT_BYTES
