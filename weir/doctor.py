@@ -49,7 +49,12 @@ def examine(settings: Settings, running: StackState | None = None) -> Iterator[C
         yield Check("Node", "not needed, the page is not built here")
     else:
         yield check_node() if page.must_be_built() else Check("Node", "not needed, the page is built")
-    yield from _free_ports(settings) if running is None else map(check_service, running.services.items())
+    if running is None:
+        yield from _free_ports(settings)
+        return
+    yield from map(check_service, running.services.items())
+    controller = settings.controller_port
+    yield Check(f"port {controller} (broker's controller)", "used by this stack" if is_taken(controller) else "free")
 
 
 def check_service(service: tuple[str, ServiceStatus]) -> Check:
