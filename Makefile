@@ -34,8 +34,9 @@ test: install-dev page browser proxies ## Every test, on a real broker, store an
 test-fast: install-dev ## Tests that need no service
 	$(BIN)/pytest tests/unit tests/contract -q
 
-chaos: install-dev ## Kill every part under load, and an outage of Kafka with a full disk; ends with an audit (about 12 minutes)
+chaos: install-dev ## Kill every part under load, an outage of Kafka with a full disk, half an hour of faults for three workers (about 45 minutes)
 	$(BIN)/python -m bench.chaos
+	$(BIN)/python -m bench.stream_chaos
 
 bench: install-dev ## Measure gateway, worker and the whole path; writes the tables of docs/performance.md
 	$(BIN)/python -m bench

@@ -17,10 +17,13 @@ SHARED_JARS = REPOSITORY / ".weir" / "kafka" / "jars"
 
 
 class Broker:
-    """A running broker. `bootstrap` is its address; the methods are safe to call from any test."""
+    """A running broker. `bootstrap` is its address; the methods are safe to call from any test. `properties` go before
+    what `server_properties` says.
+    """
 
-    def __init__(self, place: local.LocalBroker) -> None:
+    def __init__(self, place: local.LocalBroker, properties: Mapping[str, str] | None = None) -> None:
         self.place = place
+        self.properties = dict(properties or {})
         self._process: subprocess.Popen[bytes] | None = None
         # Kept: its futures fail when the client is collected before they are done.
         self._admin: AdminClient | None = None
@@ -36,6 +39,8 @@ class Broker:
     def start(self) -> None:
         """Start and wait until it answers; again after stop() or kill() with the same data."""
         local.prepare(self.place)
+        with self.place.config_file.open("a") as config:
+            config.writelines(f"{name}={value}\n" for name, value in self.properties.items())
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 local.command(self.place), stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL

@@ -132,10 +132,10 @@ class Lab:
             }
         )
 
-    def messages(self, topic: str) -> Iterator[Message]:
-        """Every committed message of a topic as of now."""
+    def messages(self, topic: str, only: int | None = None) -> Iterator[Message]:
+        """Every committed message of a topic, or of one partition of it, as of now; a partition's in their order."""
         reader = self.reader()
-        partitions = set(reader.list_topics(topic, 30).topics[topic].partitions)
+        partitions = set(reader.list_topics(topic, 30).topics[topic].partitions) if only is None else {only}
         reader.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
         try:
             while partitions:
@@ -152,22 +152,22 @@ class Lab:
 
     def rows(self, topic: str) -> list[dict[str, Any]]:
         """Every committed row of an output topic as of now."""
-        return [
-            orjson.loads(line)
-            for message in self.messages(topic)
-            for line in (message.value() or b"").split(b"\n")
-            if line
-        ]
+        return [orjson.loads(line) for line in self.lines(topic)]
+
+    def lines(self, topic: str, only: int | None = None) -> Iterator[bytes]:
+        """Every committed row of an output topic, or of one partition of it, as it was written."""
+        for message in self.messages(topic, only):
+            yield from (line for line in (message.value() or b"").split(b"\n") if line)
 
     def events(self) -> list[dict[str, Any]]:
         """The stored events, without the synthesized ones."""
         return [row for row in self.rows(topics.EVENTS) if not row["synthesized"]]
 
-    def sessions(self) -> dict[str, dict[str, Any]]:
+    def sessions(self, only: int | None = None) -> dict[str, dict[str, Any]]:
         """Sessions as they stand: the +1 rows that no -1 row took back, by id. Fails if one stands twice."""
         standing: dict[tuple[str, int], int] = {}
         latest: dict[str, dict[str, Any]] = {}
-        for row in self.rows(topics.SESSIONS):
+        for row in map(orjson.loads, self.lines(topics.SESSIONS, only)):
             key = (row["session_id"], row["version"])
             standing[key] = standing.get(key, 0) + row["sign"]
             if row["sign"] == 1:
