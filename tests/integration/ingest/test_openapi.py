@@ -20,7 +20,7 @@ from tests.integration.ingest.gateway_process import BROWSER, GatewayProcess, Te
 
 pytestmark = pytest.mark.integration
 
-EXAMPLES = {GenerationMode.POSITIVE: 6, GenerationMode.NEGATIVE: 3}
+EXAMPLES = {GenerationMode.POSITIVE: 4, GenerationMode.NEGATIVE: 2}
 """Requests for each operation."""
 SAME = re.compile(rf"^({'|'.join(PREFIXES)})/|/v1/([a-z]|import)$")
 DIFFERENT = ("/rudderstack/v1/track", "/rudderstack/v1/batch", "/v1/m")
@@ -86,9 +86,9 @@ def test_what_is_answered_is_what_is_said_and_what_is_taken_is_stored(
     taken = gateway.metric("weir_gateway_events_total") - before
     assert len(gateway_topics.raw_events(tenant.project_id)) - already == taken
     # Not all was refused, nor all taken.
-    assert statuses[200] > 100
-    assert statuses[400] > 50
-    assert taken > 100
+    assert statuses[200] > 50
+    assert statuses[400] > 30
+    assert taken > 50
 
 
 def check_operation(operation: Any, mode: GenerationMode, examples: int, send: Any) -> None:
