@@ -13,6 +13,8 @@ MADE_ELSEWHERE = {
     (202, "bot"),
     (400, "event_in_future"),
     (400, "event_too_old"),
+    (401, "filtered_ip"),
+    (401, "filtered_profile_id"),
     (503, "kafka_unavailable"),
     (503, "not_ready"),
     (503, "spool_failed"),
