@@ -41,7 +41,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, load: Load, number: int) -> None:
         self._load = load
-        self._requests = [self._request(number, turn) for turn in range(_BODIES_PER_CONNECTION)]
+        self.requests = [self._request(number, turn) for turn in range(_BODIES_PER_CONNECTION)]
         self._turn = 0
         self._sent = 0.0
         self._received = b""
@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
             return
         self._turn = (self._turn + 1) % _BODIES_PER_CONNECTION
         self._sent = time.perf_counter()
-        self._transport.write(self._requests[self._turn])
+        self._transport.write(self.requests[self._turn])
 
     def data_received(self, data: bytes) -> None:
         self._received += data

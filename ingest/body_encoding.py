@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable
+from functools import cache
 from typing import Protocol
 
 import brotli
@@ -43,11 +44,17 @@ class _Decoder(Protocol):
     def decompress(self, data: bytes, room: int, /) -> bytes: ...
 
 
+@cache
+def _zstd_context() -> zstandard.ZstdDecompressor:
+    # Made once, because that costs more than a small body; one body is unpacked after the other.
+    return zstandard.ZstdDecompressor(max_window_size=8 * 1024 * 1024)
+
+
 class _ZstdFrame:
     """A decoder of zstd's, which knows no bound on what comes out of a piece."""
 
     def __init__(self) -> None:
-        self._decoder = zstandard.ZstdDecompressor(max_window_size=8 * 1024 * 1024).decompressobj()
+        self._decoder = _zstd_context().decompressobj()
 
     @property
     def eof(self) -> bool:
