@@ -1,8 +1,9 @@
 """People on the real engine: what the view makes of links, and numbers before, with and after a merge."""
 
 import random
+import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import clickhouse_connect
 import pytest
@@ -21,6 +22,7 @@ from query_api.sql.tables import EVENTS
 from schemas.event_time import clickhouse_time
 from schemas.identity import Identity
 from schemas.profile import Profile
+from tests.broker import REPOSITORY
 from tests.integration.query_api.conftest import OpenApi, World, insert_rows
 from tests.integration.query_api.dataset import Hit, event_row
 from tests.people_model import follow, person, standing_links
@@ -161,3 +163,18 @@ async def test_numbers_change_with_a_merge_and_back_when_it_is_undone(open_api: 
         for table in ("events", "profiles", "identities"):
             client.command(f"delete from weir.{table} where project_id = 'empty'")
         client.close()
+
+
+def test_the_questions_of_the_page_are_answered(store: Client, world: World) -> None:
+    """The SQL of docs/identity.md, on the shop."""
+    questions = re.findall(r"```sql\n(.*?)```", (REPOSITORY / "docs" / "identity.md").read_text(), re.DOTALL)
+    links, people = (store.query(question).result_rows for question in questions)
+    assert links == []
+    day = datetime(2026, 3, 4, tzinfo=UTC).date()
+    seen = {hit.device_id for visit in world.visits["shop"] for hit in visit.hits if _day(hit) == day}
+    assert people == [(len(seen),)]
+    assert seen
+
+
+def _day(hit: Hit) -> date:
+    return datetime.fromtimestamp(hit.time_ms / 1000, UTC).date()
