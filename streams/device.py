@@ -34,7 +34,8 @@ class Device:
     """State of one device of one project. ``current`` and ``earlier`` are the sessions remembered, ``arrival`` the
     stamp of its newest message, ``emitted`` what each session touched in this batch was when the batch began,
     ``link_version`` the version of its newest link to a profile, ``session_owner`` what its session ids are made from:
-    the device id, but for a ``misplaced`` device, whose key belongs to another partition. ``sources``: the columns that
+    the device id, but for a ``misplaced`` device, whose key belongs to another partition. ``is_known``: it has sent
+    something before; ``key``: where its state lies. ``sources``: the columns that
     say where a session came from, by its id, as far as this batch needed them.
     """
 
@@ -44,6 +45,8 @@ class Device:
         "device_id",
         "earlier",
         "emitted",
+        "is_known",
+        "key",
         "link_version",
         "misplaced",
         "profile_id",
@@ -61,6 +64,8 @@ class Device:
         self.current: Session | None = None
         self.earlier: Session | None = None
         self.arrival = 0
+        self.key = b""
+        self.is_known = state is not None
         self.profile_id = ""
         self.link_version = 0
         filling, segment = 0, b""
@@ -98,6 +103,7 @@ def take(device: Device, event: Prepared, place: Place, rows: Rows) -> bool:
         return False
     if place.stamp > device.arrival:
         device.arrival = place.stamp
+    device.is_known = True
     named = event.raw.profile_id
     linked = list(links_of(device, event, place))
     for link in linked:

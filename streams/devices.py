@@ -1,31 +1,26 @@
 """A raw partition's processor: messages to lines, lines to devices, time to ended sessions, all of it to rows.
 
-State keys: ``device/<project>/<device>`` (``device.Device``), ``events/<project>/<bucket>`` for events that have no
-device, ``ring/``, one of these and a slot, ``gateway/<id>`` (``sequences``), and the partition's own clock. What a
-message does depends on the messages before it and on the control data in force, never on how messages came grouped.
+State keys: those of ``known_devices``, ``gateway/<id>`` (``sequences``), ``rules/…`` and the partition's own clock.
+What a message does depends on the messages before it and on the control data in force, never on how messages came
+grouped.
 """
 
-import heapq
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import NamedTuple
 
 import orjson
 
 from schemas.control import ProjectRecord
 from schemas.envelope import is_tick, is_tick_value, split_lines
-from schemas.partition import partition_of
 from schemas.raw_event import RawKind
-from schemas.raw_line import RawLine
-from schemas.session_id import SESSION_TIMEOUT_MS
 from schemas.topics import MAX_MESSAGE_BYTES, MAX_RAW_MESSAGE_BYTES, RAW
 from streams import metrics
 from streams.chunk import Chunk, SourceMessage
-from streams.device import Device, end_current, take
-from streams.device_state import heard_of
+from streams.device import take
 from streams.filtering import unwanted
+from streams.known_devices import DeviceIndex, KnownDevices
 from streams.live import EventRow, Seen, see
-from streams.prepare import Locate, Place, event_id_of, parse_line, prepare
+from streams.prepare import Locate, Place, parse_line, prepare
 from streams.processor import Outcome
 from streams.rejected import Rejected
 from streams.rows import Rows, Tally
@@ -37,7 +32,6 @@ OUTAGE_MS = 2 * 60_000
 """Ticks come every 30 s: a gap this long between two stamps means that the log itself stood still."""
 GRACE_MS = 5 * 60_000
 """After the log stood still no session ends for so long: those who were cut off get to say that they are there."""
-MAX_ENDED_PER_MESSAGE = 5_000
 MAX_OUTCOME_ROWS = 50_000
 """A batch stops between two messages once it has this many rows: nothing unbounded in one transaction."""
 MAX_TAKEN_BYTES = MAX_MESSAGE_BYTES // 2
@@ -47,7 +41,6 @@ MAX_TAKEN_LINES = 10_000
 MAX_POISON_LINES = 10
 """So many lines of one message may make the step throw; then the whole message is given up."""
 WHOLE_MESSAGE = -1
-_RING_BUCKETS = 256
 _OUTCOMES = ("stored", "repeated", "bots", "filtered", "dead", "operations")
 
 
@@ -91,27 +84,16 @@ class DevicesProcessor:
         self._state: dict[bytes, bytes] = {}
         self._clock = Clock()
         self._sequences = Sequences({})
-        # Open sessions by their device's newest arrival known here: an index of state, so it needs no transaction.
-        # Entries may be stale, never too late.
-        self._overdue: list[tuple[int, bytes]] = []
+        self._index = DeviceIndex({})
 
     def restore(self, state: dict[bytes, bytes]) -> None:
-        """Take up a loaded state: the clock, and which sessions are open since when."""
+        """Take up a loaded state: the clock, and who was heard of when."""
         self._state = state
         stored = state.get(CLOCK_KEY)
         self._clock = Clock(*orjson.loads(stored)) if stored is not None else Clock()
         self._sequences = Sequences(state)
         self._abandoned = abandoned(state, self._rules())
-        self._index_open_sessions()
-
-    def _index_open_sessions(self) -> None:
-        self._overdue = []
-        for key, value in self._state.items():
-            if key.startswith(b"device/"):
-                is_open, arrival = heard_of(value)
-                if is_open:
-                    self._overdue.append((arrival, key))
-        heapq.heapify(self._overdue)
+        self._index = DeviceIndex(state)
 
     def process(self, chunks: Sequence[Chunk]) -> Outcome:
         """See ``processor.Processor``. An event that makes the step throw is found out and becomes a dead letter."""
@@ -124,7 +106,7 @@ class DevicesProcessor:
             except _Poison as found:
                 # The step may have changed the device half way, so what was computed is thrown away. What came before
                 # the message is a batch of its own; the message itself is begun anew without that line.
-                batch.undo()
+                self._index.undo()
                 offset = found.place.offset
                 if any(message.offset < offset for chunk in chunks for message in chunk.messages):
                     stop = offset
@@ -151,16 +133,16 @@ class _Batch:
         self._owner = owner
         self._poison = poison
         self._stop = stop
-        self._popped: list[tuple[int, bytes]] = []
-        self._state = owner._state
         self._epoch = owner._epochs[RAW]
         self._projects = owner._projects()
         self._clock = owner._clock
-        self._overdue = owner._overdue
         self._sequences = owner._sequences.batch()
-        self._devices: dict[bytes, Device] = {}
         self._rows = Rows(owner._partition, owner._partitions, owner._epochs)
         self._rules = RulesBatch(owner._rules(), owner._state, self._rows.notification)
+        owner._index.begin()
+        self._devices = KnownDevices(
+            owner._state, owner._index, owner._partition, owner._partitions, self._rules.forget
+        )
         self._seen: Seen = {}
         self._rows.watch = self._watch
         self._lines = 0
@@ -171,13 +153,7 @@ class _Batch:
         end = self._consume(chunks)
         changes: dict[bytes, bytes | None] = {CLOCK_KEY: orjson.dumps(list(self._clock))}
         changes |= self._sequences.changes() | self._owner._abandoned | self._rules.changes()
-        for key, device in self._devices.items():
-            for was, now in device.touched_sessions():
-                if was != now:
-                    self._rows.session(was, now, self._last)
-            changes[key] = device.encode()
-            for slot, segment in device.ring.full.items():
-                changes[_ring_key(key, slot)] = segment
+        changes |= self._devices.changes(self._rows, self._last)
         return Outcome(self._rows.finish(), changes, end, self._applied, self._lines)
 
     def _watch(self, row: EventRow) -> None:
@@ -191,11 +167,6 @@ class _Batch:
         self._owner._sequences.commit(self._sequences)
         if self._misplaced:
             metrics.MISPLACED.inc(self._misplaced)
-
-    def undo(self) -> None:
-        """Give back to the index what was taken from it; what was added is stale, which it may be."""
-        for entry in self._popped:
-            heapq.heappush(self._overdue, entry)
 
     def _consume(self, chunks: Sequence[Chunk]) -> int:
         end = chunks[0].start
@@ -219,7 +190,9 @@ class _Batch:
         self._clock = self._clock.advanced(message.timestamp)
         place = Place(self._epoch, self._owner._partition, message.offset, 0, message.timestamp)
         self._last = place
-        self._end_overdue(place)
+        if self._clock.time >= self._clock.hold_until:
+            self._devices.end_overdue(self._clock.time, place, self._rows)
+            self._devices.forget_idle(self._clock.time, place, self._rows)
         value = message.value or b""
         if is_tick(message.headers) and is_tick_value(value):
             self._rows.ledger("tick", place, place.offset + 1, Tally())
@@ -255,68 +228,19 @@ class _Batch:
             event = prepare(raw, place, project, self._owner._locate)
             if project is not None and (outcome := unwanted(event, project)):
                 return outcome
-            device = self._device(raw, place)
-            was_open = device.is_open
+            device = self._devices.of(raw.project_id, raw.device_id, event.event_id)
+            was_known, was_open = device.is_known, device.is_open
             taken = take(device, event, place, self._rows)
         except Rejected:
             raise
         except Exception as error:  # whatever a line provokes, only that line may die of it
             raise _Poison(place, f"{type(error).__name__}: {error}") from error
         self._misplaced += device.misplaced
-        if taken and device.is_open and not was_open:
-            heapq.heappush(self._overdue, (device.arrival, _device_key(raw.project_id, raw.device_id)))
         if not taken:
             return "repeated"
+        if not (was_known and was_open):
+            self._devices.remind(device, was_known, was_open)
         return "stored" if raw.kind is RawKind.TRACK else "operations"
-
-    def _device(self, raw: RawLine, place: Place) -> Device:
-        """The device of an event; events without one share a ring with those of the same id bucket."""
-        if raw.device_id:
-            key = _device_key(raw.project_id, raw.device_id)
-        else:
-            key = f"events/{raw.project_id}/{int(event_id_of(raw, place)[-2:], 16) % _RING_BUCKETS}".encode()
-        device = self._devices.get(key)
-        if device is None:
-            device = self._devices[key] = self._load(key, raw.project_id, raw.device_id)
-        return device
-
-    def _load(self, key: bytes, project_id: str, device_id: str) -> Device:
-        device = Device(project_id, device_id, self._state.get(key), partial(self._segment, key))
-        owner = self._owner
-        if device_id and partition_of(project_id, device_id, owner._partitions) != owner._partition:
-            # A foreign producer put it here; its sessions must not bear the ids of those in its own partition.
-            device.misplaced = True
-            device.session_owner = f"{device_id}:partition:{owner._partition}"
-        return device
-
-    def _segment(self, key: bytes, slot: int) -> bytes | None:
-        return self._state.get(_ring_key(key, slot))
-
-    def _end_overdue(self, place: Place) -> None:
-        """End the sessions whose device has been silent for 30 minutes of stream time, oldest first, so many at most.
-
-        An entry whose device was heard of since goes back with its true arrival, so the order is by (arrival, key)
-        whatever entries were stale, and a reloaded state gives the same.
-        """
-        now = self._clock.time
-        if now < self._clock.hold_until:
-            return
-        overdue, ended = self._overdue, 0
-        while overdue and ended < MAX_ENDED_PER_MESSAGE and overdue[0][0] + SESSION_TIMEOUT_MS < now:
-            arrival, key = entry = heapq.heappop(overdue)
-            self._popped.append(entry)
-            device = self._devices.get(key)
-            if device is None:
-                _, project_id, device_id = key.decode("utf-8", "surrogatepass").split("/", 2)
-                device = self._load(key, project_id, device_id)
-            if not device.is_open:
-                continue
-            if device.arrival > arrival:
-                heapq.heappush(overdue, (device.arrival, key))
-                continue
-            self._devices[key] = device
-            end_current(device, place, self._rows)
-            ended += 1
 
 
 def _refusal(value: bytes, lines: int) -> Rejected | None:
@@ -328,11 +252,3 @@ def _refusal(value: bytes, lines: int) -> Rejected | None:
     if lines > MAX_TAKEN_LINES:
         return Rejected("too_many_lines", f"It has {lines} lines, over {MAX_TAKEN_LINES}; this is its first MiB.")
     return None
-
-
-def _device_key(project_id: str, device_id: str) -> bytes:
-    return f"device/{project_id}/{device_id}".encode("utf-8", "surrogatepass")
-
-
-def _ring_key(device_key: bytes, slot: int) -> bytes:
-    return b"ring/%b/%d" % (device_key, slot)

@@ -255,6 +255,12 @@ class RulesBatch:
             found = self._memories[key] = (stored, memory)
         return found[1]
 
+    def forget(self, project_id: str, device_id: str) -> None:
+        """Remember nothing of the device any more."""
+        key = state_key(project_id, device_id)
+        if key in self._state or key in self._memories:
+            self._memories[key] = (self._state.get(key), {})
+
     def changes(self) -> dict[bytes, bytes | None]:
         """The state that is another than before; None where nothing is left of it."""
         changed: dict[bytes, bytes | None] = {}

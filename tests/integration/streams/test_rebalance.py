@@ -13,7 +13,8 @@ from confluent_kafka import Producer
 
 from schemas import topics
 from schemas.session_id import session_bucket, session_id
-from streams.devices import CLOCK_KEY, MAX_ENDED_PER_MESSAGE
+from streams.devices import CLOCK_KEY
+from streams.known_devices import MAX_ENDED_PER_MESSAGE
 from streams.position import POSITION_KEY, Position
 from streams.positions import read_logs
 from streams.state import load_state

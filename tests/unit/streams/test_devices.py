@@ -1,6 +1,7 @@
 """A raw partition's processor: stream time, ledger, dead letters, poison."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import orjson
 import pytest
@@ -10,11 +11,11 @@ from schemas.event_time import clickhouse_time
 from streams.devices import (
     CLOCK_KEY,
     GRACE_MS,
-    MAX_ENDED_PER_MESSAGE,
     MAX_OUTCOME_ROWS,
     MAX_TAKEN_LINES,
     DevicesProcessor,
 )
+from streams.known_devices import FORGOTTEN_MS, MAX_ENDED_PER_MESSAGE, MAX_FORGOTTEN_PER_MESSAGE
 from tests.unit.streams.raw_log import (
     CRAWLER,
     EPOCHS,
@@ -263,3 +264,82 @@ def test_what_is_live_is_never_part_of_a_transaction() -> None:
     written = {record.topic for record in processor.process([log.chunk()]).records}
     assert {topics.EVENTS, topics.SESSIONS, topics.LEDGER, topics.PROFILE_OPS, topics.DEAD_LETTERS} <= written
     assert topics.LIVE not in written
+
+
+# -- forgetting
+
+
+def idle(log: RawLog, since: int, until: int) -> RawLog:
+    """Ticks, often enough not to be an outage."""
+    return log.ticks(since + 100 * SECOND, until, 100 * SECOND).tick(until)
+
+
+def remembered(partition: Partition) -> set[bytes]:
+    """The keys of devices and their rings."""
+    return {key for key in partition.state if key.startswith((b"device/", b"events/", b"ring/"))}
+
+
+@pytest.mark.parametrize("more", [0, 1], ids=["48 hours", "a millisecond more"])
+def test_a_device_is_forgotten_with_its_ring_and_its_bucket(more: int) -> None:
+    log = RawLog().send(NOON, *[track(name="click", event_id=f"{number}") for number in range(200)], track(device=""))
+    partition = process(log)
+    assert len(remembered(partition)) == 1 + 3 + 1
+    start = log.end
+    partition.take([idle(log, NOON, NOON + FORGOTTEN_MS + more).chunk(start)])
+    assert (remembered(partition) == set()) == bool(more)
+    start = log.end
+    again = NOON + FORGOTTEN_MS + more
+    partition.take([log.send(again, track(time=again, name="click", event_id="7")).chunk(start)])
+    assert partition.rows(topics.LEDGER)[-1]["repeated"] == (0 if more else 1)
+
+
+def test_an_old_event_of_a_forgotten_device_uses_no_id_twice() -> None:
+    """Its half hour's id is that of a session that nobody remembers."""
+    log = RawLog().send(NOON, track())
+    back = NOON + FORGOTTEN_MS + MINUTE
+    idle(log, NOON, back).send(back, track(time=NOON + MINUTE)).send(back, track(time=back))
+    sessions = process(log).sessions().values()
+    assert [(row["event_count"], row["started_at"]) for row in sessions] == [
+        (1, clickhouse_time(NOON)),
+        (1, clickhouse_time(NOON + MINUTE)),
+        (1, clickhouse_time(back)),
+    ]
+
+
+def test_so_many_devices_are_forgotten_at_once_and_no_more() -> None:
+    devices = MAX_FORGOTTEN_PER_MESSAGE + 10
+    log = RawLog().send(NOON, *[track(f"d{number:05}") for number in range(devices)])
+    first = idle(log, NOON, NOON + FORGOTTEN_MS).end
+    late = NOON + FORGOTTEN_MS + SECOND
+    partition = Partition().take([log.chunk()])
+    partition.take([log.tick(late).chunk(first)])
+    assert sorted(remembered(partition)) == [f"device/project-1/d{n:05}".encode() for n in range(devices - 10, devices)]
+    partition.reload()
+    partition.take([log.tick(late).chunk(first + 1)])
+    assert remembered(partition) == set()
+
+
+def test_whoever_comes_back_is_not_forgotten_whatever_the_batches() -> None:
+    """One visits again before the time is up, one after it, one never; in one batch, in many, by many workers."""
+    hours = [0, 20, 47, 50, 60, 99, 120]
+    log = RawLog().send(NOON, *[track(name) for name in ("often", "rare", "once")])
+    cuts = [0]
+    for before, after in pairwise(hours):
+        idle(log, NOON + before * HOUR, NOON + after * HOUR)
+        cuts.append(log.end)
+        names = ["often"] * (after in (20, 47, 60)) + ["rare"] * (after == 60)
+        if names:
+            log.send(NOON + after * HOUR + SECOND, *[track(name, NOON + after * HOUR) for name in names])
+            cuts.append(log.end)
+    whole, pieces = process(log), Partition()
+    for start, end in pairwise([*cuts, log.end]):
+        if start < end:
+            pieces.take([log.chunk(start, end)])
+            pieces.reload()
+    assert pieces.events() == whole.events()
+    assert remembered(pieces) == remembered(whole)
+    assert {key: pieces.state[key] for key in remembered(pieces)} == {
+        key: whole.state[key] for key in remembered(whole)
+    }
+    assert set(pieces.sessions()) == set(whole.sessions())
+    assert len(whole.sessions()) == 3 + 3 + 1

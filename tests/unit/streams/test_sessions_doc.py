@@ -15,7 +15,7 @@ EXAMPLES = [orjson.loads(block) for block in re.findall(r"```json sessions\n(.*?
 
 
 def ms(time: str) -> int:
-    parsed = parse_iso_ms(f"2026-03-04T{time}Z")
+    parsed = parse_iso_ms(f"{time}Z" if " " in time else f"2026-03-04T{time}Z")
     assert parsed is not None
     return parsed
 
