@@ -18,7 +18,7 @@ from query_api.access import Access
 from query_api.answers import add_error_handlers
 from query_api.live_feed import LiveFeed
 from query_api.live_hub import LiveHub
-from query_api.live_visitors import LiveView, LiveVisitors
+from query_api.live_visitors import LiveView
 from query_api.metrics import Metrics
 from query_api.middleware import CountRequests, SecurityHeaders
 from query_api.page import Page, docs
@@ -48,16 +48,8 @@ def create_app(settings: QueryApiSettings, now: Callable[[], datetime] = _now) -
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = open_database(settings.database_url.get_secret_value())
         store = Store(settings, metrics)
-
-        visitors = LiveVisitors()
-        feed = LiveFeed(settings.kafka_bootstrap, visitors)
-
-        async def look(project_id: str) -> LiveView:
-            if feed.is_ready:
-                return visitors.view(project_id, round(now().timestamp() * 1000))
-            return LiveView(await overview.count_live(services, project_id))
-
-        hub = LiveHub(look, settings.live_seconds)
+        feed = LiveFeed(settings.kafka_bootstrap)
+        hub = LiveHub(lambda project_id: _who_is_live(services, feed, project_id), settings.live_seconds)
         if settings.live_feed:
             feed.start()
         services = Services(settings, Access(engine), store, hub, metrics, now)
@@ -71,8 +63,7 @@ def create_app(settings: QueryApiSettings, now: Callable[[], datetime] = _now) -
                 with suppress(asyncio.CancelledError):
                     await publishing
             await hub.close()
-            if settings.live_feed:
-                await asyncio.to_thread(feed.stop)
+            await asyncio.to_thread(feed.stop)
             await store.close()
             engine.dispose()
 
@@ -101,6 +92,12 @@ def create_app(settings: QueryApiSettings, now: Callable[[], datetime] = _now) -
     app.add_api_route("/docs", get_docs, methods=["GET", "HEAD"], include_in_schema=False)
     app.router.routes.append(Mount("/", Page(settings.dashboard_dir)))
     return app
+
+
+async def _who_is_live(services: Services, feed: LiveFeed, project_id: str) -> LiveView:
+    """As the workers tell it; while they can't be heard, as many as the store counts."""
+    view = feed.view(project_id, round(services.now().timestamp() * 1000))
+    return LiveView(await overview.count_live(services, project_id)) if view is None else view
 
 
 def openapi_document() -> dict[str, Any]:

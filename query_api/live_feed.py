@@ -7,7 +7,7 @@ import time
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from pydantic import ValidationError
 
-from query_api.live_visitors import LiveVisitors
+from query_api.live_visitors import LiveView, LiveVisitors
 from schemas.live import LIVE_MS, LiveMessage
 from schemas.topics import LIVE
 
@@ -20,12 +20,10 @@ _RETRY_SECONDS = 2.0
 
 
 class LiveFeed:
-    """Feeds ``visitors``. ``is_ready`` while it has read the last five minutes and Kafka is there; else what it knows
-    may be less than there is.
-    """
+    """What the workers tell, kept up to date by a thread once it is started."""
 
-    def __init__(self, bootstrap: str, visitors: LiveVisitors) -> None:
-        self._visitors = visitors
+    def __init__(self, bootstrap: str) -> None:
+        self._visitors = LiveVisitors()
         self._ready = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live-feed", daemon=True)
@@ -41,10 +39,11 @@ class LiveFeed:
             "error_cb": self._troubled,
         }
 
-    @property
-    def is_ready(self) -> bool:
-        """Whether the visitors are those of the last five minutes."""
-        return self._ready.is_set()
+    def view(self, project_id: str, now_ms: int) -> LiveView | None:
+        """A project's visitors; None while the last five minutes are not read, or Kafka is away: then what is known
+        here may be less than there is.
+        """
+        return self._visitors.view(project_id, now_ms) if self._ready.is_set() else None
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -53,7 +52,8 @@ class LiveFeed:
     def stop(self) -> None:
         """End the thread; blocks until it did, three seconds at most: it has nothing to finish."""
         self._stop.set()
-        self._thread.join(_METADATA_SECONDS)
+        if self._thread.is_alive():
+            self._thread.join(_METADATA_SECONDS)
 
     def _troubled(self, error: KafkaError) -> None:
         if error.code() == KafkaError._ALL_BROKERS_DOWN:

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 from websockets.asyncio.client import connect
 
+from query_api.live_feed import LiveFeed
 from schemas import topics
 from schemas.live import visitor_hash
 from schemas.notification import Notification
@@ -148,6 +149,11 @@ def test_rules_are_in_force_soon_and_tell_once(stack: Stack, shop: Shop) -> None
     assert "1 matches" in weir(stack, "rule", "test", shop.id, "from-docs")
 
 
+def _names(feed: LiveFeed, project_id: str) -> set[str]:
+    view = feed.view(project_id, round(time.time() * 1000))
+    return set() if view is None else {visitor.visitor for visitor in view.visitors}
+
+
 async def test_who_is_live_is_told_as_the_store_counts(stack: Stack, shop: Shop) -> None:
     devices = [f"live-{number}" for number in range(5)]
     for device in devices:
@@ -162,6 +168,14 @@ async def test_who_is_live_is_told_as_the_store_counts(stack: Stack, shop: Shop)
             news = json.loads(await socket.recv())
             shown |= {visitor["visitor"]: visitor for visitor in news["seen"]}
             assert news["visitors"] == len(shown)
+    # An API that starts later reads what was told before, and the projects of others are others'.
+    feed = LiveFeed(stack.bootstrap)
+    feed.start()
+    try:
+        stack.wait_for(lambda: _names(feed, shop.id) == set(shown), "a new feed knows the same visitors")
+        assert _names(feed, stack.demo.project_id).isdisjoint(shown)
+    finally:
+        feed.stop()
     one = shown[visitor_hash(shop.id, "live-3")]
     assert (one["path"], one["browser"], one["device"], one["name"]) == ("/live-3", "Chrome", "desktop", "screen_view")
     assert one["session_id"]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from schemas import topics
 from schemas.event_time import clickhouse_time
 from schemas.live import LIVE_MS, MAX_OTHERS, MAX_VISITORS, MESSAGES_PER_SECOND, LiveMessage, visitor_hash
 from streams.devices import DevicesProcessor
@@ -57,6 +58,15 @@ def test_each_device_is_told_with_its_newest_event_and_crawlers_servers_and_the_
 def test_a_session_that_ends_makes_nobody_live() -> None:
     log = RawLog().send(NOON, track("a", NOON)).ticks(NOON, NOON + 40 * 60 * SECOND)
     assert told(log, NOON + 31 * 60 * SECOND).visitors == ()
+
+
+def test_no_transaction_writes_the_topic() -> None:
+    """A dead owner's open transaction would hold up everybody who reads it."""
+    log = RawLog().send(NOON, track("a", NOON))
+    partition = Partition(lambda: DevicesProcessor(PARTITION, PARTITIONS, EPOCHS, lambda: PROJECTS, nowhere))
+    written = {record.topic for record in partition.take([log.chunk()]).records}
+    assert topics.EVENTS in written
+    assert topics.LIVE not in written
 
 
 def row(number: int) -> EventRow:
