@@ -13,7 +13,8 @@ MAX_STEPS = 10
 MAX_NAMES = 50
 """Event names of one step."""
 MAX_WINDOW_MINUTES = 24 * 60
-MAX_COOLDOWN_MINUTES = 30 * 24 * 60
+MAX_COOLDOWN_MINUTES = 48 * 60
+"""Devices that were silent for so long are forgotten."""
 
 
 class OncePer(StrEnum):
