@@ -121,6 +121,20 @@ class LogRecord(_Record):
     """How many it had when it was registered, which is for ever; None when that was not written down."""
 
 
+class ErasureRecord(_Record):
+    """A person whose data was erased. Key ``erasure/<project>/<profile>``. What was received before ``erased_at``
+    (milliseconds) from this profile or one of its devices, or under another of its ids (``profile_ids``), never has an
+    effect again.
+    """
+
+    record: Literal["erasure"] = "erasure"
+    project_id: str
+    profile_id: str
+    profile_ids: tuple[str, ...] = ()
+    device_ids: tuple[str, ...] = ()
+    erased_at: int
+
+
 class UsageRecord(_Record):
     """Events of a project with a quota that one gateway took in a UTC month (``yyyymm``). Key
     ``usage/<gateway>/<project>/<month>``; gateways write it, and each adds up what all of them wrote.
@@ -141,7 +155,7 @@ class RuleRecord(_Record, Rule):
     project_id: str
 
 
-AnyRecord = ProjectRecord | ClientRecord | SaltRecord | LogRecord | UsageRecord | RuleRecord
+AnyRecord = ProjectRecord | ClientRecord | SaltRecord | LogRecord | UsageRecord | RuleRecord | ErasureRecord
 ControlRecord = Annotated[AnyRecord, Field(discriminator="record")]
 
 
@@ -150,6 +164,8 @@ def control_key(record: AnyRecord) -> str:
     match record:
         case UsageRecord():
             return f"usage/{record.gateway}/{record.project_id}/{record.month}"
+        case ErasureRecord():
+            return f"erasure/{record.project_id}/{record.profile_id}"
         case SaltRecord():
             return f"salt/{record.day}"
         case LogRecord():

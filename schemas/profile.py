@@ -26,6 +26,8 @@ class ProfileOpKind(StrEnum):
     """A visit began at the operation's time; the values say where it came from (``streams.touch``)."""
     ASSIGN_GROUPS = "assign_groups"
     """Belong to ``groups`` too."""
+    ERASE = "erase"
+    """Forget everything that came by this operation's raw partition before it (``streams.subject.Subject.erase``)."""
 
 
 class Operation(BaseModel):

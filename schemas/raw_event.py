@@ -27,6 +27,8 @@ class RawKind(StrEnum):
     """``ReplayPayload``"""
     UNLINK = "unlink"
     """``UnlinkPayload``. Never a browser's: a gateway takes it from who has a client's secret."""
+    ERASE = "erase"
+    """``ErasePayload``. Only Weir's own command sends it, one to every raw partition; no gateway takes it."""
 
 
 MAX_GROUPS = 100
@@ -102,6 +104,19 @@ class UnlinkPayload(_Payload):
     """
 
     alias: Annotated[str, Field(max_length=256)] = ""
+
+
+class ErasePayload(_Payload):
+    """A person to be forgotten: what stands before this line in its partition has no effect any more. ``erasure``
+    numbers erasures, ascending; ``partitions`` is how many raw partitions are told.
+    """
+
+    erasure: Annotated[int, Field(ge=1, lt=2**63)]
+    partitions: Annotated[int, Field(ge=1, lt=2**16)]
+    profile_ids: tuple[ProfileId, ...] = ()
+    device_ids: tuple[Id, ...] = ()
+    visits: dict[Id, tuple[str, ...]] = Field(default_factory=dict)
+    """Sessions to be forgotten of devices that are not the person's, by device."""
 
 
 class GroupPayload(_Payload):

@@ -132,7 +132,14 @@ def _sources(
 
     def devices(partition: int) -> Processor:
         return DevicesProcessor(
-            partition, partitions, epochs, lambda: control.projects, geo.locate, lambda: control.rules, live.take
+            partition,
+            partitions,
+            epochs,
+            lambda: control.projects,
+            geo.locate,
+            lambda: control.rules,
+            live.take,
+            control.erasures,
         )
 
     def people(partition: int) -> Processor:

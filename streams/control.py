@@ -7,8 +7,9 @@ from typing import TypeVar
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.control import ControlRecord, LogRecord, ProjectRecord, RuleRecord
+from schemas.control import ControlRecord, ErasureRecord, LogRecord, ProjectRecord, RuleRecord
 from schemas.topics import CONTROL
+from streams.erasures import Erasures
 from streams.rules import ProjectRules
 
 T = TypeVar("T")
@@ -21,13 +22,14 @@ class ControlMissing(Exception):
 
 class ControlTail:
     """Reads ``weir.control`` in a thread. ``projects``, ``rules`` (of projects that have any) and ``logs`` are
-    replaced whole, so a reader needs no lock.
+    replaced whole, so a reader needs no lock; ``erasures`` only grows.
     """
 
     def __init__(self, bootstrap: str, fail: Callable[[str], None]) -> None:
         self.projects: dict[str, ProjectRecord] = {}
         self.rules: dict[str, ProjectRules] = {}
         self.logs: dict[str, LogRecord] = {}
+        self.erasures = Erasures()
         self._rule_records: dict[str, RuleRecord] = {}
         self._bootstrap = bootstrap
         self._fail = fail
@@ -95,6 +97,8 @@ class ControlTail:
             project_id = name.partition("/")[0]
             found = ProjectRules(each for each in self._rule_records.values() if each.project_id == project_id)
             self.rules = _with(self.rules, project_id, found or None)
+        elif isinstance(record, ErasureRecord):
+            self.erasures.add(record)
         elif kind == "log":
             known = self.logs.get(name)
             renewed = isinstance(record, LogRecord) and known is not None and known.topic_id != record.topic_id

@@ -4,7 +4,7 @@ A ``Device`` is a device's state while a batch is computed; ``take`` applies one
 rows that follow. What is wrong with an event was found out before (``prepare``), so nothing here is refused.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from schemas.event import Source, Surroundings
@@ -12,6 +12,7 @@ from schemas.event_id import derived_event_id
 from schemas.event_time import clickhouse_time, month_of
 from schemas.profile import ProfileOpKind
 from schemas.raw_event import RawKind, ReplayPayload
+from schemas.session_id import SESSION_TIMEOUT_MS
 from streams.columns import Columns
 from streams.device_state import decode_device, encode_device, heard_of, kept_sessions
 from streams.identity import links_of
@@ -28,6 +29,8 @@ _END_AFTER_MS = 1_000
 REMEMBERED_MS = 24 * 3_600_000
 """Whatever began longer ago may have been forgotten with its device, which is kept for twice as long: the id of its
 half hour may have been used."""
+_IDS_USED_MS = SESSION_TIMEOUT_MS + 2 * 60_000
+"""A session that was erased may have begun a minute ahead of the log, in a half hour that lasts from there."""
 
 
 class Device:
@@ -36,7 +39,8 @@ class Device:
     ``link_version`` the version of its newest link to a profile, ``session_owner`` what its session ids are made from:
     the device id, but for a ``misplaced`` device, whose key belongs to another partition. ``is_known``: it has sent
     something before; ``key``: where its state lies. ``sources``: the columns that
-    say where a session came from, by its id, as far as this batch needed them.
+    say where a session came from, by its id, as far as this batch needed them. ``forgotten_at``: the stamp at which
+    sessions of it were erased; their ids are never used again.
     """
 
     __slots__ = (
@@ -45,6 +49,7 @@ class Device:
         "device_id",
         "earlier",
         "emitted",
+        "forgotten_at",
         "is_known",
         "key",
         "link_version",
@@ -68,11 +73,13 @@ class Device:
         self.is_known = state is not None
         self.profile_id = ""
         self.link_version = 0
+        self.forgotten_at = 0
         filling, segment = 0, b""
         if state is not None:
             kept = decode_device(state)
             _, self.arrival = heard_of(state)
             self.profile_id, self.link_version = kept.profile_id, kept.link_version
+            self.forgotten_at = kept.forgotten_at
             filling, segment = kept.filling, kept.segment
             self.current, self.earlier = kept_sessions(kept, project_id, device_id)
         self.ring = Ring(filling, segment, load)
@@ -84,12 +91,27 @@ class Device:
     def encode(self) -> bytes:
         """The state to be stored; the ring's full segments are stored beside it."""
         link, ring = (self.profile_id, self.link_version), (self.ring.filling, self.ring.segment)
-        return encode_device(self.arrival, link, ring, self.current, self.earlier)
+        return encode_device(self.arrival, link, ring, self.current, self.earlier, self.forgotten_at)
 
     def touched_sessions(self) -> list[tuple[Session | None, Session]]:
         """(as emitted before this batch or None, as it is now) of each session this batch changed."""
         remembered = {s["session_id"]: s for s in (self.current, self.earlier) if s is not None}
         return [(was, remembered[session_id]) for session_id, was in self.emitted.items()]
+
+    def flush(self, place: Place, rows: Rows) -> None:
+        """Emit what the batch changed so far."""
+        for was, now in self.touched_sessions():
+            if was != now:
+                rows.session(was, now, place)
+        self.emitted = {}
+
+    def forget_sessions(self, session_ids: Container[str] | None, stamp: int) -> None:
+        """Forget these sessions, or all, after a ``flush``: nothing joins them, and their ids are not used again."""
+        if self.current is not None and (session_ids is None or self.current["session_id"] in session_ids):
+            self.current = None
+        if self.earlier is not None and (session_ids is None or self.earlier["session_id"] in session_ids):
+            self.earlier = None
+        self.forgotten_at = stamp
 
     @property
     def is_open(self) -> bool:
@@ -167,7 +189,7 @@ def _begin(device: Device, event: Prepared, profile_id: str, place: Place, rows:
     late = device.current is not None and event.time < device.current["started"]
     if not late:
         end_current(device, place, rows)
-    id_may_be_used = late or event.time < place.stamp - REMEMBERED_MS
+    id_may_be_used = late or event.time < max(place.stamp - REMEMBERED_MS, device.forgotten_at + _IDS_USED_MS)
     session_owner = f"{device.session_owner}:late:{event.event_id}" if id_may_be_used else device.session_owner
     begun = begin(device.project_id, device.device_id, session_owner, event, profile_id, late)
     # The session that falls out of memory is emitted as it stands: nothing will change it any more.

@@ -38,6 +38,7 @@ class _Kept(Struct, array_like=True):
     earlier: tuple[Any, ...] | None = None
     earlier_beginning: tuple[Any, ...] | None = None
     """None as well where it is that of the current one."""
+    forgotten_at: int = 0
 
 
 _ENCODER = Encoder()
@@ -46,10 +47,15 @@ NOTHING_KEPT = _Kept("", 0, 0, b"")
 
 
 def encode_device(
-    arrival: int, link: tuple[str, int], ring: tuple[int, bytes], current: Session | None, earlier: Session | None
+    arrival: int,
+    link: tuple[str, int],
+    ring: tuple[int, bytes],
+    current: Session | None,
+    earlier: Session | None,
+    forgotten_at: int = 0,
 ) -> bytes:
     """The value of a device's key. ``link``: profile and version; ``ring``: number and ids of the segment filling."""
-    kept = _Kept(*link, *ring)
+    kept = _Kept(*link, *ring, forgotten_at=forgotten_at)
     if current is not None:
         kept.current, kept.current_beginning = _own(current), _beginning(current)
     if earlier is not None:

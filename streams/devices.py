@@ -17,6 +17,8 @@ from schemas.topics import MAX_MESSAGE_BYTES, MAX_RAW_MESSAGE_BYTES, RAW
 from streams import metrics
 from streams.chunk import Chunk, SourceMessage
 from streams.device import take
+from streams.erase import erase
+from streams.erasures import Erasures
 from streams.filtering import unwanted
 from streams.known_devices import DeviceIndex, KnownDevices
 from streams.live import EventRow, Seen, see
@@ -60,7 +62,8 @@ class Clock(NamedTuple):
 
 class DevicesProcessor:
     """See ``processor.Processor``. ``projects`` returns the projects known now, ``rules`` those in force; ``epochs``
-    are those of all topics. ``live`` gets the newest row of each device once a batch is committed.
+    are those of all topics. ``live`` gets the newest row of each device once a batch is committed. ``erasures``: of
+    whom nothing older is taken.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class DevicesProcessor:
         locate: Locate,
         rules: Callable[[], dict[str, ProjectRules]] = dict,
         live: Callable[[Iterable[EventRow]], object] = tuple,
+        erasures: Erasures | None = None,
     ) -> None:
         self._partition = partition
         self._partitions = partitions
@@ -80,6 +84,7 @@ class DevicesProcessor:
         self._locate = locate
         self._rules = rules
         self._live = live
+        self._erasures = erasures if erasures is not None else Erasures()
         self._abandoned: dict[bytes, None] = {}
         self._state: dict[bytes, bytes] = {}
         self._clock = Clock()
@@ -143,6 +148,7 @@ class _Batch:
         self._devices = KnownDevices(
             owner._state, owner._index, owner._partition, owner._partitions, self._rules.forget
         )
+        self._erasures = owner._erasures
         self._seen: Seen = {}
         self._rows.watch = self._watch
         self._lines = 0
@@ -224,6 +230,11 @@ class _Batch:
             raise Rejected("step_failed", error)
         try:
             raw = parse_line(line)
+            if raw.kind is RawKind.ERASE:
+                erase(raw, place, self._owner._partitions, self._devices, self._rules.forget, self._rows)
+                return "operations"
+            if self._erasures and self._erasures.covers(raw, place.stamp):
+                return "filtered"
             project = self._projects.get(raw.project_id)
             event = prepare(raw, place, project, self._owner._locate)
             if project is not None and (outcome := unwanted(event, project)):

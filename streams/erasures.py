@@ -1,21 +1,14 @@
-"""Erased people in a raw log that is read again: what they sent before they were erased has no effect."""
+"""Erased people: what was received from them before they were erased has no effect, whenever it is processed."""
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable
 
-import orjson
 from pydantic import ValidationError
 
-from schemas.control import ErasureRecord, ProjectRecord
-from schemas.filters import FilterKind, FilterRecord
-from schemas.raw_event import RawEvent, RawKind
+from schemas.control import ErasureRecord
+from schemas.raw_event import RawKind
+from schemas.raw_line import RawLine
 from schemas.topics import CONTROL
-from streams.chunk import SourceMessage
 from streams.state import load_state
-
-ERASED = "weir:erased:5f0c1d52-6c8f-4b1e-9d43-0a7f6b1c2e90"
-"""The profile that lines of erased people are given, and that every project filters: they are counted as filtered,
-and keep their number in the message."""
 
 
 def read_erasures(bootstrap: str) -> list[ErasureRecord]:
@@ -23,80 +16,43 @@ def read_erasures(bootstrap: str) -> list[ErasureRecord]:
     found = []
     for key, value in load_state(bootstrap, CONTROL, 0).items():
         if key.startswith(b"erasure/"):
-            found.append(ErasureRecord.model_validate_json(value))
+            try:
+                found.append(ErasureRecord.model_validate_json(value))
+            except ValidationError:
+                continue  # of a newer Weir
     return found
 
 
-class _Replaced(NamedTuple):
-    offset: int
-    timestamp: int
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
-
-
 class Erasures:
-    """Who was erased when; asked of every message."""
+    """Who was erased when; asked of every line. One thread may add while another asks."""
 
-    def __init__(self, records: Iterable[ErasureRecord]) -> None:
+    def __init__(self, records: Iterable[ErasureRecord] = ()) -> None:
         self._profiles: dict[tuple[str, str], int] = {}
         self._devices: dict[tuple[str, str], int] = {}
         for record in records:
-            _latest(self._profiles, (record.project_id, record.profile_id), record.erased_at)
-            for device_id in record.device_ids:
-                _latest(self._devices, (record.project_id, device_id), record.erased_at)
-        self._last = max([*self._profiles.values(), *self._devices.values()], default=0)
+            self.add(record)
+
+    def add(self, record: ErasureRecord) -> None:
+        """Obey this erasure too. An erasure is never taken back."""
+        for profile_id in (record.profile_id, *record.profile_ids):
+            _latest(self._profiles, (record.project_id, profile_id), record.erased_at)
+        for device_id in record.device_ids:
+            _latest(self._devices, (record.project_id, device_id), record.erased_at)
 
     def __bool__(self) -> bool:
         """Whether anybody was."""
-        return bool(self._last)
+        return bool(self._profiles)
 
-    def applied(self, message: SourceMessage) -> SourceMessage:
-        """The message, in which the lines of who was erased after it came say nothing any more."""
-        if message.timestamp >= self._last or not message.value:
-            return message
-        lines = message.value.split(b"\n")
-        kept = [self._line(line, message.timestamp) for line in lines]
-        if kept == lines:
-            return message
-        return _Replaced(message.offset, message.timestamp, b"\n".join(kept), message.headers)
-
-    def _line(self, line: bytes, stamp: int) -> bytes:
-        try:
-            raw = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            return line
-        if not isinstance(raw, dict) or not self._is_erased(raw, stamp):
-            return line
-        try:
-            return _nobody(raw["project_id"]).model_dump_json().encode()
-        except ValidationError:
-            return line  # it becomes a dead letter whoever sent it
-
-    def _is_erased(self, raw: Mapping[str, object], stamp: int) -> bool:
-        project, profile, device = raw.get("project_id"), raw.get("profile_id"), raw.get("device_id")
-        if not isinstance(project, str):
-            return False
+    def covers(self, raw: RawLine, stamp: int) -> bool:
+        """Whether the line was received before its sender was erased. ``stamp`` is the broker's, in milliseconds."""
         erased_at = max(
-            self._profiles.get((project, profile), 0) if isinstance(profile, str) else 0,
-            self._devices.get((project, device), 0) if isinstance(device, str) else 0,
+            self._profiles.get((raw.project_id, raw.profile_id), 0) if raw.profile_id else 0,
+            self._devices.get((raw.project_id, raw.device_id), 0) if raw.device_id else 0,
         )
-        return stamp < erased_at
-
-
-def with_erasures(projects: Mapping[str, ProjectRecord], erasures: Erasures) -> dict[str, ProjectRecord]:
-    """The projects, each with the filter that takes away what erasures replaced."""
-    if not erasures:
-        return dict(projects)
-    nobody = FilterRecord(kind=FilterKind.PROFILE_ID, value=ERASED)
-    return {
-        name: ProjectRecord.model_validate({**record.model_dump(), "filters": (*record.filters, nobody)})
-        for name, record in projects.items()
-    }
-
-
-def _nobody(project_id: str) -> RawEvent:
-    payload = {"name": "erased", "properties": {}}
-    return RawEvent(kind=RawKind.TRACK, project_id=project_id, profile_id=ERASED, payload=payload)
+        if raw.kind in (RawKind.ALIAS, RawKind.UNLINK) and isinstance(alias := raw.payload.get("alias"), str):
+            erased_at = max(erased_at, self._profiles.get((raw.project_id, alias), 0))
+        # A line that lay in a gateway's spool, or was sent again, was received long before it came into the log.
+        return (stamp if raw.received_at is None else min(raw.received_at, stamp)) < erased_at
 
 
 def _latest(times: dict[tuple[str, str], int], key: tuple[str, str], time: int) -> None:

@@ -49,6 +49,16 @@ def links_of(device: LinkedDevice, event: Prepared, place: Place) -> Iterator[Li
         yield Link("profile", payload.alias, named, _version(place))
 
 
+def device_unlinked(device: LinkedDevice, place: Place) -> Link:
+    """The device is nobody's any more; noted in its state."""
+    return _of_device(device, "", place)
+
+
+def id_unlinked(kind: str, source_id: str, place: Place) -> Link:
+    """An id of which there is no state means nobody else any more. Whatever is said after this goes before it."""
+    return Link(kind, source_id, "", (place.stamp << _CLOCK_BITS) - 1, is_deleted=1)
+
+
 def _of_device(device: LinkedDevice, profile_id: str, place: Place) -> Link:
     device.profile_id = profile_id
     # By the log's clock, so that it grows even over a lost state; counted on where that clock stands or goes back.

@@ -83,6 +83,20 @@ class KnownDevices:
         device = self.of(project_id, device_id, "")
         return device if device.is_known else None
 
+    def kept(self, project_id: str, device_id: str) -> Device | None:
+        """The device, if anything is known of it."""
+        key = f"device/{project_id}/{device_id}".encode("utf-8", "surrogatepass")
+        is_kept = key in self._devices or (key in self._state and key not in self._gone)
+        return self.of(project_id, device_id, "") if is_kept else None
+
+    def erase(self, device: Device, place: Place, rows: Rows) -> Device:
+        """The device as it is when nothing is known of it, but that its past sessions' ids are not to be used."""
+        self._drop(device.key, place, rows)
+        blank = self.of(device.project_id, device.device_id, "")
+        blank.arrival, blank.link_version, blank.is_known = device.arrival, device.link_version, device.is_known
+        blank.forget_sessions(None, place.stamp)
+        return blank
+
     def remind(self, device: Device, was_known: bool, was_open: bool) -> None:
         """An event of the device was taken."""
         if not was_known:

@@ -44,7 +44,7 @@ def profile_row(project_id: str, profile_id: str, person: Subject) -> dict[str, 
         "groups": person.groups,
         "created_at": clickhouse_time(person.created or 0),
         "updated_at": clickhouse_time(person.updated),
-        "is_deleted": 0,
+        "is_deleted": person.is_deleted,
         "version": person.version,
     }
 

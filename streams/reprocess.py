@@ -7,16 +7,17 @@ together must know how each went on.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import orjson
 
 from schemas import topics
 from schemas.control import ErasureRecord, ProjectRecord
+from schemas.event_time import clickhouse_time
 from streams.chunk import Chunk, cut
 from streams.device import Device
 from streams.devices import DevicesProcessor
-from streams.erasures import Erasures, with_erasures
+from streams.erasures import Erasures
 from streams.prepare import Locate
 from streams.processor import Outcome, Record
 from streams.state import apply_changes
@@ -39,6 +40,7 @@ class OffsetRange(NamedTuple):
 
 class Made(NamedTuple):
     """Rows of some messages, by table: ``sessions`` are states told by any message, the others by those of the range.
+    The value of a dead letter is in hexadecimal digits: it may be any bytes.
     ``next`` is the offset up to which messages are processed.
     """
 
@@ -68,26 +70,25 @@ class KnownDevice(NamedTuple):
     arrival: int
 
 
-class KnownDevices(Protocol):
-    """The devices that appear from ``warm`` on and whose profile was known just before."""
-
-    def __call__(self, found: OffsetRange) -> Iterable[KnownDevice]: ...
-
-
-def reprocess(found: OffsetRange, chunks: Iterable[Chunk], today: Today, known: KnownDevices) -> Iterator[Made]:
-    """What the messages of [``warm``, ``cool``) give; ``chunks``: these messages, adjoining.
-
-    Nothing is kept between two calls but the state of one partition's devices. Pure apart from ``known``; the same
-    messages give the same rows.
+def reprocess(
+    found: OffsetRange, chunks: Iterable[Chunk], today: Today, known: Iterable[KnownDevice]
+) -> Iterator[Made]:
+    """What the messages of [``warm``, ``cool``) give; ``chunks``: these messages, adjoining; ``known``: the devices
+    among them whose profile was known before. Pure; in memory is the state of one partition's devices.
     """
-    erasures = Erasures(today.erasures)
-    projects = with_erasures(today.projects, erasures)
-    processor = DevicesProcessor(found.partition, today.partitions, today.epochs, lambda: projects, today.locate)
-    state = _state(known(found))
+    processor = DevicesProcessor(
+        found.partition,
+        today.partitions,
+        today.epochs,
+        lambda: today.projects,
+        today.locate,
+        erasures=Erasures(today.erasures),
+    )
+    state = _state(known)
     processor.restore(state)
     for chunk in chunks:
         for piece in _pieces(chunk, (found.start, found.end)):
-            waiting = [piece._replace(messages=[erasures.applied(message) for message in piece.messages])]
+            waiting = [piece]
             while waiting:
                 outcome = processor.process(waiting)
                 apply_changes(state, outcome.changes)
@@ -149,7 +150,7 @@ def _states(record: Record) -> Iterator[dict[str, Any]]:
 def _letters(record: Record) -> Iterator[dict[str, Any]]:
     said = {name: value.decode() for name, value in record.headers or [] if isinstance(value, bytes)}
     yield {
-        "value": (record.value or b"").decode("utf-8", "replace"),
+        "value": (record.value or b"").hex(),
         "stage": said[topics.DEAD_STAGE],
         "reason": said[topics.DEAD_REASON],
         "detail": said[topics.DEAD_DETAIL],
@@ -159,6 +160,7 @@ def _letters(record: Record) -> Iterator[dict[str, Any]]:
         "partition": int(said[topics.DEAD_PARTITION]),
         "offset": int(said[topics.DEAD_OFFSET]),
         "line": int(said[topics.DEAD_LINE]),
-        "stamp_ms": int(said[topics.DEAD_STAMP]),
+        "stamp": clickhouse_time(int(said[topics.DEAD_STAMP])),
+        "log_stamp": clickhouse_time(int(said[topics.DEAD_STAMP])),
         "log_epoch": int(said[topics.DEAD_LOG_EPOCH]),
     }

@@ -8,8 +8,11 @@ import orjson
 from schemas import topics
 from schemas.dead_letter import DeadLetter
 from schemas.envelope import Headers
+from schemas.event_id import event_id_at
 from schemas.event_time import clickhouse_time, month_of
 from schemas.partition import partition_of, project_partition
+from schemas.profile import ProfileOpKind
+from schemas.raw_event import ErasePayload
 from streams import metrics
 from streams.columns import Columns, Row, row_json
 from streams.identity import Link
@@ -104,6 +107,21 @@ class Rows:
         target = partition_of(event.raw.project_id, owner, self._partitions)
         self._put(topics.PROFILE_OPS, target, orjson.dumps(operation))
         self.count("group_ops" if of_group else "profile_ops", month_of(event.time))
+
+    def forget_profile(self, project_id: str, profile_id: str, said: ErasePayload, place: Place) -> None:
+        """The operation that erases a profile, as far as this partition's operations made it."""
+        operation = {
+            "version": 1,
+            "op": ProfileOpKind.ERASE.value,
+            "project_id": project_id,
+            "profile_id": profile_id,
+            "event_id": event_id_at(place.epoch, place.partition, place.offset, place.line),
+            "time": place.stamp,
+            "values": {"erasure": said.erasure, "partitions": said.partitions},
+            **_raw_line(place),
+        }
+        self._put(topics.PROFILE_OPS, partition_of(project_id, profile_id, self._partitions), orjson.dumps(operation))
+        self.count("profile_ops", month_of(place.stamp))
 
     def notification(self, row: dict[str, Any]) -> None:
         """A row of ``weir.notifications``: a project's are all in one partition."""

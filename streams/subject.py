@@ -39,7 +39,10 @@ class Subject:
     milliseconds], the value None for what was taken away; ``size``: about how many bytes it takes, without touches.
     """
 
-    __slots__ = ("created", "first", "groups", "last", "size", "updated", "values", "version")
+    __slots__ = (
+        *("created", "cut", "erasure", "first", "groups", "is_deleted", "last", "size", "updated", "values"),
+        "version",
+    )
 
     def __init__(self, state: bytes | None) -> None:
         data: dict[str, Any] = orjson.loads(state) if state is not None else {}
@@ -51,14 +54,38 @@ class Subject:
         self.updated: int = data.get("updated", 0)
         self.version: int = data.get("version", 0)
         self.size: int = data.get("size", 0)
+        self.is_deleted: int = data.get("is_deleted", 0)
+        self.erasure: int = data.get("erasure", 0)
+        self.cut: list[int] | None = data.get("cut")
 
     def encode(self) -> bytes:
         """The state to be stored."""
         data = {name: getattr(self, name) for name in self.__slots__}
-        for name in ("first", "groups", "last"):
+        for name in ("first", "groups", "last", "cut", "erasure", "is_deleted"):
             if not data[name]:
                 del data[name]
         return orjson.dumps(data)
+
+    def erase(self, operation: Operation) -> None:
+        """Forget everything that came before an erasure. Each raw partition says so once, at its place in the log: the
+        first makes a clean table, and until all have said so, what comes by the others is of before.
+        """
+        number, partitions = operation.values.get("erasure"), operation.values.get("partitions")
+        if not isinstance(number, int) or not isinstance(partitions, int):
+            raise Rejected("not_an_operation", "An erasure has a number.", operation.project_id)
+        if number > self.erasure:
+            self.values, self.groups, self.first, self.last = {}, [], None, None
+            self.created, self.updated, self.size = None, operation.time, 0
+            self.erasure, self.cut, self.is_deleted = number, [], 1
+        if number == self.erasure and self.cut is not None:
+            self.cut = sorted({*self.cut, operation.raw_partition})
+            if len(self.cut) >= partitions:
+                self.cut = None
+        self.version += 1
+
+    def is_of_before(self, operation: Operation) -> bool:
+        """Whether an operation belongs to what is being erased."""
+        return self.cut is not None and operation.raw_partition not in self.cut
 
     def put(self, name: str, value: Any, time: int) -> None:
         """Set a property, whatever it was before."""
@@ -96,6 +123,12 @@ class Subject:
 def apply_operation(subject: Subject, operation: Operation, traits: frozenset[str]) -> None:
     """Change a subject as an operation says. Raises Rejected, and changes nothing, for what is not possible."""
     project_id, time = operation.project_id, operation.time
+    if operation.op is ProfileOpKind.ERASE:
+        subject.erase(operation)
+        return
+    if subject.is_of_before(operation):
+        subject.version += 1
+        return
     if not 0 <= time < MAX_TIME_MS:
         raise Rejected("not_an_operation", f"The time {time} ms is not possible.", project_id)
     values = {name: v for name, v in operation.values.items() if name in traits or _is_open(name)}
@@ -111,6 +144,7 @@ def apply_operation(subject: Subject, operation: Operation, traits: frozenset[st
     subject.size += sum(len(group) + _ENTRY_BYTES for group in groups)
     subject.created = time if subject.created is None else min(subject.created, time)
     subject.updated = max(subject.updated, time)
+    subject.is_deleted = 0
     subject.version += 1
 
 
