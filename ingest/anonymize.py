@@ -5,9 +5,12 @@ up in an event's payload; so it is looked for there, and in no protocol of its o
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
+
+import orjson
 
 from ingest.client_ip import parse_address
 from ingest.protocols.protocol import SentEvent
@@ -19,6 +22,12 @@ _VERSION = "version"
 _SIXES = re.compile(r"(?:[0-9a-f]{0,4}:){2,7}[0-9a-f.]{0,15}", re.IGNORECASE)
 """What may be an IPv6 address, which has many spellings."""
 
+_BEGINS = re.compile(r"[\s\"\[]*[0-9a-fA-F:]")
+"""How a text begins that may be an address."""
+_WHOLE = re.compile(rb'[:\[,]"(?:\s|\[|\\"|\\[tnrf])*(?:[0-9a-f][^"]{0,63}[.:]|:)')
+"""The same within JSON that is written in lower case."""
+_REMEMBERED = 256
+
 
 def without_addresses(event: SentEvent, visitors: Iterable[str]) -> SentEvent:
     """The event, and what came with it, with shortened addresses in its payload.
@@ -27,11 +36,11 @@ def without_addresses(event: SentEvent, visitors: Iterable[str]) -> SentEvent:
     both). ``visitors``: addresses known to be the visitor's, in any spelling, which are found within longer texts and
     in keys too.
     """
-    return _Shortener(visitors).event(event)
+    return _shortener(tuple(visitors)).event(event)
 
 
 class _Shortener:
-    def __init__(self, visitors: Iterable[str]) -> None:
+    def __init__(self, visitors: tuple[str, ...]) -> None:
         self._short: dict[str, str] = {}
         self._addresses: set[Address] = set()
         for given in visitors:
@@ -42,6 +51,8 @@ class _Shortener:
             self._addresses.add(address)
             for spelling in (str(address), given.strip().lower()):
                 self._short[spelling] = self._short[quote(spelling, safe="").lower()] = short
+        self._spellings = [spelling.encode() for spelling in self._short]
+        self._is_six = any(address.version == 6 for address in self._addresses)
         # The longest first: one spelling may begin another.
         known = sorted(self._short, key=len, reverse=True)
         pattern = "|".join(re.escape(spelling) for spelling in known)
@@ -51,9 +62,21 @@ class _Shortener:
         )
 
     def event(self, event: SentEvent) -> SentEvent:
-        payload = {key: value if key in _IDS else self._value(key, value) for key, value in event.payload.items()}
         also = event.also if event.also is None else self.event(event.also)
+        if not self._may_hold_any(event.payload):
+            return event if also is event.also else event._replace(also=also)
+        payload = {key: value if key in _IDS else self._value(key, value) for key, value in event.payload.items()}
         return event._replace(payload=payload, also=also)
+
+    def _may_hold_any(self, payload: Mapping[str, Any]) -> bool:
+        """What most payloads fail, so that few are walked through."""
+        try:
+            written = orjson.dumps(payload).lower()
+        except orjson.JSONEncodeError:
+            return True
+        if any(spelling in written for spelling in self._spellings) or _WHOLE.search(written):
+            return True
+        return self._is_six and (b"::" in written or written.count(b":") > 6)
 
     def _value(self, key: str, value: Any) -> Any:
         if isinstance(value, str):
@@ -66,14 +89,15 @@ class _Shortener:
 
     def _text(self, key: str, text: str) -> str:
         text = self._within(text)
-        if 1 < len(text) <= MAX_ADDRESS and not key.lower().endswith(_VERSION):
+        if may_be_address(text) and not key.lower().endswith(_VERSION):
             address = parse_address(text)
             if address is not None:
                 return truncate_ip(str(address))
         return text
 
     def _within(self, text: str) -> str:
-        if self._known is None or len(text) < 2:
+        # No spelling is without one of these; most texts are without all of them.
+        if self._known is None or len(text) < 2 or not ("." in text or ":" in text or "%" in text):
             return text
         text = self._known.sub(lambda found: self._short[found[0].lower()], text)
         return _SIXES.sub(self._six, text) if "::" in text or text.count(":") > 6 else text
@@ -81,3 +105,13 @@ class _Shortener:
     def _six(self, found: re.Match[str]) -> str:
         address = read_address(found[0])
         return truncate_ip(str(address)) if address is not None and address in self._addresses else found[0]
+
+
+def may_be_address(text: str) -> bool:
+    """What most texts fail, so that few are parsed."""
+    return 1 < len(text) <= MAX_ADDRESS and ("." in text or ":" in text) and _BEGINS.match(text) is not None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _shortener(visitors: tuple[str, ...]) -> _Shortener:
+    return _Shortener(visitors)

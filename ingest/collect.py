@@ -1,7 +1,9 @@
 """The way of a request: read, parsed, admitted, its events settled, made durable, and only then answered."""
 
+import asyncio
 import logging
 import time
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ingest.access import Admission
@@ -32,6 +34,8 @@ log = logging.getLogger(__name__)
 
 _REQUEST_IDS = (b"request-id", b"x-request-id")
 """Headers that come back with the answer as they came."""
+_TURN_SECONDS = 0.005
+"""A request is worked on for so long before others get their turn."""
 
 
 class _Admitted(NamedTuple):
@@ -138,7 +142,7 @@ class Collect:
         bundle = Bundle(gateway, protocol.name, request.headers, ip, admission, request.received_ms)
         if submission.asks:
             return protocol.accepted(request, [bundle.asker()])
-        verdicts = [self._verdict(bundle, event) for event in submission.events]
+        verdicts = await self._verdicts(bundle, submission.events)
         if allowance is None:
             await bundle.durable()
         else:
@@ -153,6 +157,16 @@ class Collect:
         for kind, count in bundle.counts.items():
             self._accepted[kind].inc(count)
         return protocol.accepted(request, verdicts)
+
+    async def _verdicts(self, bundle: Bundle, events: Iterable[SentEvent | Refusal]) -> list[Verdict]:
+        """What becomes of each event. Others get their turn in between: what an event takes is up to its sender."""
+        verdicts, since = list[Verdict](), time.monotonic()
+        for event in events:
+            verdicts.append(self._verdict(bundle, event))
+            if time.monotonic() - since > _TURN_SECONDS:
+                await asyncio.sleep(0)
+                since = time.monotonic()
+        return verdicts
 
     def _verdict(self, bundle: Bundle, event: SentEvent | Refusal) -> Verdict:
         if not self._protocol.partial:
