@@ -9,7 +9,10 @@ from confluent_kafka import Consumer
 from faust.types import TP
 
 from streams.chunk import Chunk
-from streams.transaction import Flow, Lane, Source
+from streams.transaction import MAX_WAITING_BYTES, Flow, Lane, Source
+
+MAX_PROCESS_WAITING_BYTES = 64 * 1024 * 1024
+"""What waits in all lanes of a process together, however many it has; a fetch of each comes on top."""
 
 
 class Lanes:
@@ -52,6 +55,9 @@ class Lanes:
                 task = asyncio.create_task(lane.start())
                 self._starting.add(task)
                 task.add_done_callback(self._starting.discard)
+
+        for lane in self.all:
+            lane.room = min(MAX_WAITING_BYTES, MAX_PROCESS_WAITING_BYTES // len(self._lanes))
 
     def deliver(self, run: int, chunk: Chunk) -> None:
         """Hand a chunk to its lane; a lane that is gone meanwhile lets it fall, its new owner reads it again."""

@@ -5,15 +5,22 @@ partitions are assigned; it passes that on to the lanes and answers at once, bec
 state: no heartbeat leaves the process meanwhile.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
+from time import monotonic
 from typing import Any, Protocol, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 from faust.stores.base import Store
 from faust.types import TP
 
+logger = logging.getLogger(__name__)
+
+PROGRESS_SECONDS = 5.0
+"""How often a load that takes longer says how far it has got."""
 _READ_MESSAGES = 10_000
 _READ_SECONDS = 0.2
+_WATERMARK_SECONDS = 30.0
 
 
 def load_state(bootstrap: str, changelog: str, partition: int) -> dict[bytes, bytes]:
@@ -36,9 +43,11 @@ def load_state(bootstrap: str, changelog: str, partition: int) -> dict[bytes, by
         }
     )
     state: dict[bytes, bytes] = {}
+    tell = _Progress(reader, changelog, partition)
     try:
         reader.assign([TopicPartition(changelog, partition, OFFSET_BEGINNING)])
         while True:
+            tell.keys(len(state))
             for message in reader.consume(_READ_MESSAGES, _READ_SECONDS):
                 error = message.error()
                 if error is not None:
@@ -54,6 +63,26 @@ def load_state(bootstrap: str, changelog: str, partition: int) -> dict[bytes, by
                     state[key] = value
     finally:
         reader.close()
+
+
+class _Progress:
+    """Says now and then how far a load has got, so that nobody takes a long one for a worker that hangs."""
+
+    def __init__(self, reader: Consumer, changelog: str, partition: int) -> None:
+        self._reader = reader
+        self._place = TopicPartition(changelog, partition)
+        self._told_at = monotonic()
+
+    def keys(self, count: int) -> None:
+        """So many keys are loaded now."""
+        now = monotonic()
+        if now - self._told_at < PROGRESS_SECONDS:
+            return
+        self._told_at = now
+        _, end = self._reader.get_watermark_offsets(self._place, _WATERMARK_SECONDS)
+        (position,) = self._reader.position([self._place])
+        place = f"{self._place.topic}/{self._place.partition}"
+        logger.info("%s: %d keys loaded, at offset %d of %d", place, count, max(position.offset, 0), end)
 
 
 def apply_changes(state: dict[bytes, bytes], changes: dict[bytes, bytes | None]) -> None:

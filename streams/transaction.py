@@ -43,8 +43,8 @@ MAX_BATCH_MESSAGES = 5_000
 COMMIT_INTERVAL_SECONDS = 0.1
 """A lane commits no more often than this while little waits: a transaction costs the same for 1 row as for 1,000."""
 _EAGER_BYTES = 512 * 1024
-_QUEUE_HIGH_BYTES = 8 * 1024 * 1024
-_QUEUE_LOW_BYTES = 2 * 1024 * 1024
+MAX_WAITING_BYTES = 8 * 1024 * 1024
+"""What waits in one lane before it is fetched no further; less where a process has many (``Lane.room``)."""
 _OPEN_SECONDS = 60
 _COMMIT_SECONDS = 30
 
@@ -100,7 +100,9 @@ def fencing_producer(bootstrap: str, group: str, topic: str, partition: int) -> 
 
 
 class Lane:
-    """One partition of a source topic: its producer, state and position, and the chunks waiting for their turn."""
+    """One partition of a source topic: its producer, state and position, and the chunks waiting for their turn, for
+    which it has ``room`` in bytes (and that of one fetch more).
+    """
 
     def __init__(
         self,
@@ -124,6 +126,7 @@ class Lane:
         self._waiting: deque[Chunk] = deque()
         self._waiting_bytes = 0
         self._throttled = False
+        self.room = MAX_WAITING_BYTES
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -145,7 +148,7 @@ class Lane:
         self._waiting.append(chunk)
         self._waiting_bytes += chunk.bytes
         self._arrived.set()
-        if self._waiting_bytes > _QUEUE_HIGH_BYTES and not self._throttled:
+        if self._waiting_bytes > self.room and not self._throttled:
             self._throttled = True
             self._flow.throttle(self.source.topic, self.partition, True)
 
@@ -188,7 +191,7 @@ class Lane:
             if self._closed:
                 return
             processor = self.source.make_processor(self.partition)
-            processor.restore(self._state)
+            await self._in_thread(processor.restore, self._state)
             self.loaded = True
             self.progress_at = monotonic()
             logger.info(
@@ -262,7 +265,7 @@ class Lane:
                 expected = new.end
         if not self._waiting:
             self._arrived.clear()
-        if self._throttled and self._waiting_bytes < _QUEUE_LOW_BYTES:
+        if self._throttled and self._waiting_bytes < self.room // 4:
             self._throttled = False
             self._flow.throttle(self.source.topic, self.partition, False)
         return batch
