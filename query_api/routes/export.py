@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from query_api.access import ReadableProject
 from query_api.answers import ERRORS
+from query_api.conditions import AskedConditions
 from query_api.errors import InvalidRequestError
 from query_api.person import find_person, flat
 from query_api.services import AppServices, ShownCredentials
@@ -98,17 +99,16 @@ _FIELDS = frozenset(ExportedEvent.model_json_schema(by_alias=True)["properties"]
 async def get_events(
     services: AppServices,
     credentials: ShownCredentials,
+    conditions: AskedConditions,
     project_id: Annotated[
         str | None, Query(alias="projectId", description="Needed with a root client that has several projects.")
     ] = None,
     project_id_too: Annotated[str | None, Query(alias="project_id", deprecated=True)] = None,
     profile_id: Annotated[
-        str | None,
-        Query(alias="profileId", description="Those of the person that this id means today."),
+        str | None, Query(alias="profileId", description="Those of the person that this id means today.")
     ] = None,
     event: Annotated[
-        list[str] | None,
-        Query(description="Names: one value separated by commas, or several values, each an exact name."),
+        list[str] | None, Query(description="Names: one value separated by commas, or several, each an exact name.")
     ] = None,
     start: Annotated[
         str | None, Query(description="From: a day of the project's calendar, or ISO 8601 (UTC without an offset).")
@@ -132,6 +132,7 @@ async def get_events(
         person=await find_person(services, project.id, profile_id) if profile_id else None,
         start=_moment(start, project.zone, last=False),
         end=_moment(end, project.zone, last=True),
+        conditions=conditions,
     )
     queries = events(
         services.settings.clickhouse_database,

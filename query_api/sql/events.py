@@ -5,9 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from query_api.sql.builder import Query, Select, build
+from query_api.sql.conditions import Conditions
 from query_api.sql.people import OF_PERSON, PersonIds
 from query_api.sql.tables import EVENTS
 from query_api.sql.time import milliseconds
+from schemas.conditions import Condition
 
 _TEXTS = (
     "name",
@@ -63,6 +65,7 @@ class EventFilter:
     person: PersonIds | None = None
     start: datetime | None = None
     end: datetime | None = None
+    conditions: tuple[Condition, ...] = ()
 
 
 def events(
@@ -100,4 +103,6 @@ def _conditions(wanted: EventFilter) -> tuple[tuple[str, ...], dict[str, Any]]:
     if wanted.person is not None:
         where.append(OF_PERSON)
         parameters |= wanted.person.parameters()
-    return tuple(where), parameters
+    asked = Conditions()
+    where += asked.every(wanted.conditions)
+    return tuple(where), parameters | asked.parameters

@@ -1,5 +1,7 @@
 """The store answers every example of a condition as the evaluation over a row does."""
 
+import json
+
 import clickhouse_connect
 import orjson
 import pytest
@@ -8,6 +10,7 @@ from query_api.sql.builder import Select, build
 from query_api.sql.conditions import Conditions
 from query_api.sql.tables import EVENTS
 from tests.condition_vectors import condition_vectors
+from tests.integration.query_api.conftest import OpenApi, World
 
 pytestmark = pytest.mark.integration
 
@@ -36,3 +39,29 @@ def test_the_store_agrees_on_every_example(store_url: str) -> None:
                 wrong.append((number, condition, query.sql))
     client.close()
     assert wrong == []
+
+
+async def test_an_export_gives_what_the_conditions_hold_for(world: World, open_api: OpenApi) -> None:
+    asked = [
+        {"name": "path", "operator": "starts_with", "values": ["/docs", "/blog"]},
+        {"name": "name", "operator": "is_not", "values": ["sign_up"]},
+    ]
+    wanted = [
+        hit
+        for visit in world.visits["shop"]
+        for hit in visit.hits
+        if hit.path.startswith(("/docs", "/blog")) and hit.name != "sign_up"
+    ]
+    async with open_api() as api:
+        answer = (await api.get("/export/events", params={"filter": json.dumps(asked), "limit": 1})).json()
+        assert answer["meta"]["totalCount"] == len(wanted) > 10
+        for text, sentence in (
+            ("x", "filter: Invalid JSON"),
+            ("{}", "filter: Input should be"),
+            ('[{"name": "path; drop", "operator": "is", "values": ["x"]}]', "There is no path; drop"),
+            ('[{"name": "path", "operator": "regex", "values": ["("]}]', "missing )"),
+            (json.dumps(asked * 11), "at most 20"),
+        ):
+            refused = await api.get("/export/events", params={"filter": text})
+            assert refused.status_code == 400
+            assert sentence in refused.json()["message"]
