@@ -31,7 +31,7 @@ from tests.unit.streams.raw_log import (
     track,
 )
 
-STORY = 20
+STORY = 40
 """Events of a story, at most."""
 DEVICES = ("laptop", "phone", "")
 PROFILES = ("ann", "a.lee", "bob")
@@ -43,7 +43,7 @@ _number = st.integers(-3, 3)
 def _said(draw: st.DrawFn) -> dict[str, Any]:
     kind = draw(st.sampled_from(["identify", "identify", "alias", "unlink", "increment", "track"]))
     device, profile = draw(_device), draw(_profile)
-    event_id = f"{draw(st.integers(0, 40))}"
+    event_id = f"{draw(st.integers(0, 99))}"
     if kind == "track":
         return track(device, profile_id=draw(st.sampled_from(["", profile])), event_id=f"{device}/{event_id}")
     payload: dict[str, Any]
@@ -75,9 +75,9 @@ def known_after(operations: list[dict[str, Any]], cuts: set[int]) -> dict[str, d
     return {row["profile_id"]: row for row in people.rows(topics.PROFILES)}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
-    story=st.lists(_said(), max_size=STORY),
+    story=st.lists(_said(), min_size=STORY // 2, max_size=STORY),
     times=st.permutations(range(STORY)),
     together=st.lists(st.integers(1, 4), min_size=STORY, max_size=STORY),
     cuts=st.sets(st.integers(0, STORY)),
