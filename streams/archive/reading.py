@@ -14,6 +14,7 @@ from streams.chunk import Chunk, SourceMessage
 
 _CHUNK_BYTES = 4 * 1024 * 1024
 _READ_MESSAGES = 1_000
+_READ_SECONDS = 0.1
 _ASK_SECONDS = 30.0
 
 
@@ -115,7 +116,7 @@ class RawHistory:
         size, reached = 0, start
         try:
             while reached < end:
-                for message in self._consumer.consume(_READ_MESSAGES, 1.0):
+                for message in self._consumer.consume(_READ_MESSAGES, _READ_SECONDS):
                     error = message.error()
                     if error is not None:
                         if error.code() != KafkaError._PARTITION_EOF:

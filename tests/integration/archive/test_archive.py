@@ -86,7 +86,7 @@ def archived(root: Path) -> dict[int, list[RawMessage]]:
     """What is in the archive, by partition; a message that is there twice is there twice."""
     place, found = Folder(root), dict[int, list[RawMessage]]()
     for chain in read_chains(place):
-        assert chain.gaps == chain.overlaps == ()
+        assert (chain.gaps, chain.overlaps) == ((), ())
         for part in chain.parts:
             with place.open(part.name) as file:
                 for group in decode(part, file):
@@ -162,6 +162,8 @@ def test_the_service_is_killed_while_messages_come(
         service[-1].kill()
         service[-1].wait(30)
     service.append(start(lab, root))
+    lab.producer.produce(RAW, b"last", partition=0, timestamp=START + 9 * HOUR_MS)
+    lab.producer.flush(10)
     count = sum(map(len, logged(lab).values()))
     wait_until(lambda: sum(map(len, archived(root).values())) >= count, "all of the log")
     service[-1].send_signal(signal.SIGTERM)
@@ -199,9 +201,8 @@ def test_log_and_archive_are_read_as_one(lab: Lab, epoch: int, tmp_path: Path) -
         for start in (0, 5, middle.offset, middle.offset + 1):
             chunks = list(history.chunks(0, start, end))
             assert [chunks[0].start, *(chunk.end for chunk in chunks)] == [*(chunk.start for chunk in chunks), end]
-            assert [message for chunk in chunks for message in chunk.messages] == [
-                message for message in whole if message.offset >= start
-            ]
+            read = [message for chunk in chunks for message in chunk.messages]
+            assert read == list[object](message for message in whole if message.offset >= start)
         for message in (whole[0], whole[3], middle, whole[-1]):
             same = next(other.offset for other in whole if other.timestamp >= message.timestamp)
             assert history.offset_at(0, message.timestamp) == same
