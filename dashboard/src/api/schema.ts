@@ -101,6 +101,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/insights/{projectId}/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * People, with the period before and a time series
+         * @description People with at least one event.
+         */
+        get: operations["get_people"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/insights/{projectId}/profiles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * People of whom something is known, the one that changed last first
+         * @description One row a person, however many ids mean it.
+         */
+        get: operations["get_profiles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/insights/{projectId}/profiles/{profileId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All that is known of a person
+         * @description The person that the id means today. Its events: `/export/events?profileId=…`.
+         */
+        get: operations["get_profile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/insights/{projectId}/{dimension}": {
         parameters: {
             query?: never;
@@ -380,6 +440,19 @@ export interface components {
          */
         Interval: "minute" | "hour" | "day" | "week" | "month";
         /**
+         * LinkedId
+         * @description An id that means the person today.
+         */
+        LinkedId: {
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @description `profile` or `device`.
+             */
+            kind: string;
+        };
+        /**
          * LiveAnswer
          * @description Who is here.
          */
@@ -492,6 +565,36 @@ export interface components {
             views_per_session: number;
         };
         /**
+         * PeopleAnswer
+         * @description How many people were there: devices and profiles count as whom they are linked to today.
+         */
+        PeopleAnswer: {
+            /** People */
+            people: number;
+            /**
+             * Prev People
+             * @description Of the period before.
+             */
+            prev_people: number;
+            /** Series */
+            series: components["schemas"]["PeoplePart"][];
+        };
+        /**
+         * PeoplePart
+         * @description People of one part of a period, beside those of the part with the same place in the period before.
+         */
+        PeoplePart: {
+            /**
+             * Date
+             * @description When the part begins: ISO 8601 with the offset of the project's time zone.
+             */
+            date: string;
+            /** People */
+            people: number;
+            /** Prev People */
+            prev_people: number;
+        };
+        /**
          * PeriodAnswer
          * @description From ``start`` (inclusive) to ``end`` (exclusive), ISO 8601 with offset.
          */
@@ -500,6 +603,87 @@ export interface components {
             end: string;
             /** Start */
             start: string;
+        };
+        /**
+         * ProfileAnswer
+         * @description All that is known of a person today, told or done under any of its ids.
+         */
+        ProfileAnswer: {
+            /** Avatar */
+            avatar: string;
+            /** Email */
+            email: string;
+            /** Events */
+            events: number;
+            /** First Name */
+            first_name: string;
+            /**
+             * First Seen
+             * @description ISO 8601, UTC, milliseconds.
+             */
+            first_seen: string | null;
+            /**
+             * First Touch
+             * @description Where the first visit came from; `seen_at` is when it began.
+             */
+            first_touch: {
+                [key: string]: string;
+            };
+            /** Groups */
+            groups: string[];
+            /** Id */
+            id: string;
+            /** Ids */
+            ids: components["schemas"]["LinkedId"][];
+            /** Last Name */
+            last_name: string;
+            /**
+             * Last Seen
+             * @description ISO 8601, UTC, milliseconds.
+             */
+            last_seen: string | null;
+            /**
+             * Last Touch
+             * @description Where the last visit came from.
+             */
+            last_touch: {
+                [key: string]: string;
+            };
+            /**
+             * Properties
+             * @description Flat, with dotted paths.
+             */
+            properties: {
+                [key: string]: unknown;
+            };
+            /** Sessions */
+            sessions: number;
+        };
+        /**
+         * ProfileRow
+         * @description A person of whom something is known.
+         */
+        ProfileRow: {
+            /** Avatar */
+            avatar: string;
+            /**
+             * Created At
+             * @description ISO 8601, UTC, milliseconds.
+             */
+            created_at: string | null;
+            /** Email */
+            email: string;
+            /** First Name */
+            first_name: string;
+            /** Id */
+            id: string;
+            /** Last Name */
+            last_name: string;
+            /**
+             * Updated At
+             * @description ISO 8601, UTC, milliseconds.
+             */
+            updated_at: string | null;
         };
         /**
          * ProjectAnswer
@@ -577,9 +761,9 @@ export interface operations {
                 projectId?: string | null;
                 /** @deprecated */
                 project_id?: string | null;
-                /** @description This profile's, and earlier anonymous ones of devices linked to it. */
+                /** @description Those of the person that this id means today. */
                 profileId?: string | null;
-                /** @description Names: one value separated by commas, or several values, each an exact name. */
+                /** @description Names: one value separated by commas, or several, each an exact name. */
                 event?: string[] | null;
                 /** @description From: a day of the project's calendar, or ISO 8601 (UTC without an offset). */
                 start?: string | null;
@@ -590,6 +774,8 @@ export interface operations {
                 limit?: number;
                 /** @description `properties` to get them; several times or separated by commas. */
                 includes?: string[] | null;
+                /** @description Conditions that must all hold, as JSON: `[{"name": "properties.plan", "operator": "is", "values": ["pro"]}]`; names and operators are those of rules. */
+                filter?: string | null;
             };
             header?: never;
             path?: never;
@@ -903,6 +1089,224 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageRow"][];
+                };
+            };
+            /** @description The parameters make no sense. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The credentials are missing or wrong, or the client may not read. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such project, or it belongs to somebody else. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The query needs more time, memory or rows than one query may: ask for a shorter period. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store or the control database does not answer at the moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_people: {
+        parameters: {
+            query?: {
+                /** @description A period relative to now, in the project's time zone. */
+                range?: components["schemas"]["Range"];
+                /** @description First day, YYYY-MM-DD; goes before `range`. */
+                startDate?: string | null;
+                /** @description Last day, inclusive, YYYY-MM-DD. */
+                endDate?: string | null;
+                /** @description Length of one part of the series; by default it follows from the period. */
+                interval?: components["schemas"]["Interval"] | null;
+            };
+            header?: never;
+            path: {
+                projectId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PeopleAnswer"];
+                };
+            };
+            /** @description The parameters make no sense. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The credentials are missing or wrong, or the client may not read. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such project, or it belongs to somebody else. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The query needs more time, memory or rows than one query may: ask for a shorter period. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store or the control database does not answer at the moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_profiles: {
+        parameters: {
+            query?: {
+                /** @description Part of an id, an e-mail address or a name. */
+                search?: string;
+                page?: number;
+                /** @description How many rows at most. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                projectId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProfileRow"][];
+                };
+            };
+            /** @description The parameters make no sense. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The credentials are missing or wrong, or the client may not read. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description There is no such project, or it belongs to somebody else. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The query needs more time, memory or rows than one query may: ask for a shorter period. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description The store or the control database does not answer at the moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Any id of the person. */
+                profileId: string;
+                projectId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProfileAnswer"];
                 };
             };
             /** @description The parameters make no sense. */
