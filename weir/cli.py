@@ -18,6 +18,7 @@ from weir.commands.positions import positions
 from weir.commands.profile import profile
 from weir.commands.project import project
 from weir.commands.query_api import query_api
+from weir.commands.reprocess import reprocess
 from weir.commands.rule import rule
 from weir.commands.schemas import schemas
 from weir.commands.status import status
@@ -51,6 +52,7 @@ for command in (
     audit,
     dead_letters,
     archive,
+    reprocess,
     positions,
     store,
     gateway,

@@ -50,6 +50,10 @@ class Settings(BaseSettings):
         None, description="ClickHouse's HTTP address; by default the local store's port."
     )
     clickhouse_database: str = Field("weir", description="ClickHouse database.")
+    archive_location: str = Field(
+        "", description="Where the raw log is archived: a folder or an s3:// address; empty for no archive."
+    )
+    archive_metrics_port: int = Field(8054, ge=1, le=65535, description="Port of the archive's metrics.")
     database_url: SecretStr | None = Field(
         None, description="SQLAlchemy URL of the control database; by default SQLite in the home directory."
     )
