@@ -88,6 +88,18 @@ def test_every_kind_comes_to_its_row_and_the_audit_is_clean(stack: Stack) -> Non
     assert (chunk["payload"], chunk["chunk_index"]) == (RECORDED, 4)
     (link,) = caller.select(f"select * from weir.identities final where {{project}} and source_id = 'old-{ann}'")
     assert (link["kind"], link["profile_id"], link["is_deleted"]) == ("profile", ann, 0)
+    _take_back(stack, caller, told["deviceId"], ann)
+
+
+def _take_back(stack: Stack, caller: Caller, device: str, ann: str) -> None:
+    """Both links, the one over HTTP, the other by the command: then nobody but Ann is Ann."""
+    who = f"select kind, id from weir.people(project = '{caller.project}') where person = '{ann}' order by kind"
+    linked = [{"kind": "device", "id": device}, {"kind": "profile", "id": f"old-{ann}"}]
+    stack.wait_for(lambda: caller.select(who) == linked, "both are linked")
+    caller.send("unlink", alias=f"old-{ann}")
+    stack.wait_for(lambda: caller.select(who) == linked[:1], "the other id is not Ann's")
+    stack.weir("profile", "unlink", caller.project, "--device", device)
+    stack.wait_for(lambda: caller.select(who) == [], "the device is not Ann's")
 
 
 def _operate(caller: Caller, ann: str, acme: str) -> None:
