@@ -30,7 +30,8 @@ class ControlTail:
         self.rules: dict[str, ProjectRules] = {}
         self.logs: dict[str, LogRecord] = {}
         self.erasures = Erasures()
-        self._rule_records: dict[str, RuleRecord] = {}
+        self._rule_records: dict[str, dict[str, RuleRecord]] = {}
+        self._projects_with_news: set[str] = set()
         self._bootstrap = bootstrap
         self._fail = fail
         self._read = threading.Event()
@@ -78,6 +79,7 @@ class ControlTail:
                 if error is None:
                     self._apply((message.key() or b"").decode("utf-8", "replace"), message.value())
                 elif error.code() == KafkaError._PARTITION_EOF:
+                    self._put_rules_in_force()
                     self._read.set()
         finally:
             reader.close()
@@ -93,10 +95,11 @@ class ControlTail:
         if kind == "project":
             self.projects = _with(self.projects, name, record if isinstance(record, ProjectRecord) else None)
         elif kind == "rule":
-            self._rule_records = _with(self._rule_records, name, record if isinstance(record, RuleRecord) else None)
-            project_id = name.partition("/")[0]
-            found = ProjectRules(each for each in self._rule_records.values() if each.project_id == project_id)
-            self.rules = _with(self.rules, project_id, found or None)
+            project_id, _, rule_id = name.partition("/")
+            known_rules = self._rule_records.get(project_id, {})
+            known_rules = _with(known_rules, rule_id, record if isinstance(record, RuleRecord) else None)
+            self._rule_records[project_id] = known_rules
+            self._projects_with_news.add(project_id)
         elif isinstance(record, ErasureRecord):
             self.erasures.add(record)
         elif kind == "log":
@@ -105,6 +108,16 @@ class ControlTail:
             if renewed and self._read.is_set():
                 self._fail(f"Topic {name} was created anew; starting again to take up its new epoch.")
             self.logs = _with(self.logs, name, record if isinstance(record, LogRecord) else None)
+
+    def _put_rules_in_force(self) -> None:
+        """Rules cost more to make ready than to read: only once all that is there was read."""
+        if not self._projects_with_news:
+            return
+        rules = dict(self.rules)
+        for project_id in self._projects_with_news:
+            rules[project_id] = ProjectRules(self._rule_records[project_id].values())
+        self.rules = {project_id: found for project_id, found in rules.items() if found}
+        self._projects_with_news.clear()
 
 
 def _with(records: dict[str, T], name: str, record: T | None) -> dict[str, T]:
