@@ -105,6 +105,28 @@ class Rule(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
 
 
+class Erasure(Base):
+    """A person that was erased, or is being erased: whose data, and how far it is. Kept for ever, as every replay has
+    to obey it; there is no foreign key, as it outlives its project.
+    """
+
+    __tablename__ = "erasures"
+
+    project_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    profile_id: Mapped[str] = mapped_column(String(256), primary_key=True)
+    profile_ids: Mapped[list[str]] = mapped_column(JSON)
+    device_ids: Mapped[list[str]] = mapped_column(JSON)
+    erased_at: Mapped[int] = mapped_column(BigInteger)
+    """Milliseconds; see `schemas.control.ErasureRecord`."""
+    stage: Mapped[str] = mapped_column(String(16))
+    progress: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """What who goes on with it has to know; empty where nothing is under way."""
+    removed: Mapped[dict[str, int]] = mapped_column(JSON)
+    """Rows taken from each table, over all times this person was erased."""
+    begun_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=_now)
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
 class Salt(Base):
     """The random salt of one UTC day, `YYYY-MM-DD`; 64 hexadecimal digits."""
 

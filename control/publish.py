@@ -11,12 +11,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from control.errors import PublishError
-from control.models import Client, Project, Rule, Salt, TopicEpoch
-from control.records import client_record, project_record, rule_record
+from control.models import Client, Erasure, Project, Rule, Salt, TopicEpoch
+from control.records import client_record, erasure_record, project_record, rule_record
 from control.salts import rotate_salts
 from control.topic import read_published
 from schemas.control import (
     ClientRecord,
+    ErasureRecord,
     LogRecord,
     ProjectRecord,
     RuleRecord,
@@ -28,11 +29,12 @@ from schemas.topics import CONTROL
 log = logging.getLogger(__name__)
 
 _OWNED = ("project/", "client/", "salt/", "log/", "rule/")
-"""Prefixes of the keys the database decides; a record of another kind is not ours to delete."""
+"""Prefixes of the keys the database decides; a record of another kind is not ours to delete. Nor is an
+erasure: a database that is new or was restored must not take it back."""
 
 _READ_SECONDS = 5.0
 
-Record = ProjectRecord | ClientRecord | SaltRecord | LogRecord | RuleRecord
+Record = ProjectRecord | ClientRecord | SaltRecord | LogRecord | RuleRecord | ErasureRecord
 
 
 def records(session: Session) -> list[Record]:
@@ -44,6 +46,7 @@ def records(session: Session) -> list[Record]:
     found += [SaltRecord(day=row.day, salt=row.salt) for row in session.scalars(select(Salt))]
     found += [project_record(row) for row in session.scalars(select(Project))]
     found += [client_record(row) for row in session.scalars(select(Client))]
+    found += [erasure_record(row) for row in session.scalars(select(Erasure))]
     found += [rule_record(row) for row in session.scalars(select(Rule))]
     return found
 

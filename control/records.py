@@ -1,7 +1,7 @@
 """What `weir.control` says of the rows of the database."""
 
-from control.models import Client, Project, Rule
-from schemas.control import BotPolicy, ClientRecord, ClientType, ProjectRecord, RateLimit, RuleRecord
+from control.models import Client, Erasure, Project, Rule
+from schemas.control import BotPolicy, ClientRecord, ClientType, ErasureRecord, ProjectRecord, RateLimit, RuleRecord
 from schemas.filters import FilterRecord
 
 
@@ -40,6 +40,17 @@ def client_record(row: Client) -> ClientRecord:
         name=row.name,
         secret_hash=row.secret_hash,
         limit=limit,
+    )
+
+
+def erasure_record(row: Erasure) -> ErasureRecord:
+    """The record of an erasure."""
+    return ErasureRecord(
+        project_id=row.project_id,
+        profile_id=row.profile_id,
+        profile_ids=tuple(row.profile_ids),
+        device_ids=tuple(row.device_ids),
+        erased_at=row.erased_at,
     )
 
 
