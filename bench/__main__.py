@@ -13,7 +13,7 @@ def main() -> None:
     click.echo(f"{cores} cores, load average {os.getloadavg()[0]:.1f} at the start\n\n## Gateway\n")
     gateway.main()
     click.echo("\n## Worker\n")
-    worker.main()
+    worker.main(standalone_mode=False, args=[])
     click.echo("\n## The whole path\n")
     path.main(standalone_mode=False, args=[])
 
