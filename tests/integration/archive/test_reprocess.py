@@ -16,7 +16,7 @@ from confluent_kafka import TopicPartition
 
 from schemas import topics
 from schemas.control import ErasureRecord, ProjectRecord, control_key
-from schemas.envelope import tick_message
+from schemas.envelope import Headers, tick_message
 from schemas.filters import FilterRecord
 from schemas.partition import partition_of
 from sinks.audit import audit
@@ -112,13 +112,13 @@ def messages() -> Iterator[tuple[int, dict[str, Any]]]:
 
 def send_history(lab: Lab) -> None:
     value, headers = tick_message("test")
-    found = [
+    found: list[tuple[int, bytes, int, Headers | None]] = [
         (stamp, orjson.dumps(event), partition_of(PROJECT, event["device_id"], PARTITIONS), None)
         for stamp, event in messages()
     ]
     found += [
         (stamp, value, part, headers) for stamp in range(BEGIN, BEGIN + 49 * HOUR, 90_000) for part in range(PARTITIONS)
-    ]  # type: ignore[misc]
+    ]
     found.append((PERIOD.since + HOUR, b"no event", 0, None))
     for stamp, line, partition, kind in sorted(found, key=lambda each: each[0]):
         lab.producer.produce(topics.RAW, line, partition=partition, timestamp=stamp, headers=kind)
@@ -242,7 +242,7 @@ def test_it_may_be_killed_while_it_applies(world: World) -> None:
     _, differences = show(world.settings)
     coming = sum(each.only_new - each.only_old for each in differences if each.table == "events")
     assert coming < 0
-    for line in ("building sessions", "new rows wait", "building ledger", "new rows wait"):
+    for line in ("building sessions", "new rows wait"):
         apply_until(world, line)
         assert world.number("select count() from events") in (events, events + coming)
         with pytest.raises(WeirError, match="broke off"):
@@ -281,10 +281,7 @@ def test_a_log_that_is_gone_is_read_from_its_archive(
     with pytest.raises(WeirError, match="WEIR_ARCHIVE_LOCATION"):
         run(world.settings, PERIOD, quiet)
     monkeypatch.setenv("WEIR_ARCHIVE_LOCATION", str(tmp_path))
-    differences = run(world.settings, PERIOD, quiet)
-    assert {each.table: each.any for each in differences} == dict.fromkeys(
-        ("events", "sessions", "ledger", "dead_letters"), False
-    )
+    assert not any(each.any for each in run(world.settings, PERIOD, quiet))
     erased = ErasureRecord(project_id=PROJECT, profile_id="person-3", device_ids=("device-3",), erased_at=NOW)
     publish(world, erased)
     differences = {each.table: each for each in run(world.settings, WHOLE, quiet)}
