@@ -10,7 +10,7 @@ from tests.integration.query_api.conftest import OpenApi, World, credentials
 
 pytestmark = pytest.mark.integration
 
-_VALUES = {"dimension": "country"}
+_VALUES = {"dimension": "country", "profileId": "device-1"}
 
 
 def routes() -> list[str]:
