@@ -15,6 +15,7 @@ from schemas.raw_event import RawKind, ReplayPayload
 from schemas.session_id import SESSION_TIMEOUT_MS
 from streams.columns import Columns
 from streams.device_state import decode_device, encode_device, heard_of, kept_sessions
+from streams.enrich.measures import with_previous_view
 from streams.identity import links_of
 from streams.payloads import Change
 from streams.prepare import Place, Prepared
@@ -38,9 +39,9 @@ class Device:
     stamp of its newest message, ``emitted`` what each session touched in this batch was when the batch began,
     ``link_version`` the version of its newest link to a profile, ``session_owner`` what its session ids are made from:
     the device id, but for a ``misplaced`` device, whose key belongs to another partition. ``is_known``: it has sent
-    something before; ``key``: where its state lies. ``sources``: the columns that
-    say where a session came from, by its id, as far as this batch needed them. ``forgotten_at``: the stamp at which
-    sessions of it were erased; their ids are never used again.
+    something before; ``key``: where its state lies. ``sources``: the columns that say where a session came from, by its
+    id, as far as this batch needed them. ``forgotten_at``: the stamp at which sessions of it were erased; their ids are
+    never used again. ``viewed``: path and time (0: none yet) of the newest screen view of the current session.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class Device:
         "ring",
         "session_owner",
         "sources",
+        "viewed",
     )
 
     def __init__(
@@ -74,12 +76,14 @@ class Device:
         self.profile_id = ""
         self.link_version = 0
         self.forgotten_at = 0
+        self.viewed = ("", 0)
         filling, segment = 0, b""
         if state is not None:
             kept = decode_device(state)
             _, self.arrival = heard_of(state)
             self.profile_id, self.link_version = kept.profile_id, kept.link_version
             self.forgotten_at = kept.forgotten_at
+            self.viewed = (kept.viewed_path, kept.viewed_at)
             filling, segment = kept.filling, kept.segment
             self.current, self.earlier = kept_sessions(kept, project_id, device_id)
         self.ring = Ring(filling, segment, load)
@@ -91,7 +95,7 @@ class Device:
     def encode(self) -> bytes:
         """The state to be stored; the ring's full segments are stored beside it."""
         link, ring = (self.profile_id, self.link_version), (self.ring.filling, self.ring.segment)
-        return encode_device(self.arrival, link, ring, self.current, self.earlier, self.forgotten_at)
+        return encode_device(self.arrival, link, ring, self.current, self.earlier, self.forgotten_at, self.viewed)
 
     def touched_sessions(self) -> list[tuple[Session | None, Session]]:
         """(as emitted before this batch or None, as it is now) of each session this batch changed."""
@@ -108,7 +112,7 @@ class Device:
     def forget_sessions(self, session_ids: Container[str] | None, stamp: int) -> None:
         """Forget these sessions, or all, after a ``flush``: nothing joins them, and their ids are not used again."""
         if self.current is not None and (session_ids is None or self.current["session_id"] in session_ids):
-            self.current = None
+            self.current, self.viewed = None, ("", 0)
         if self.earlier is not None and (session_ids is None or self.earlier["session_id"] in session_ids):
             self.earlier = None
         self.forgotten_at = stamp
@@ -142,9 +146,22 @@ def take(device: Device, event: Prepared, place: Place, rows: Rows) -> bool:
         return True
     session = _session_of(device, event, named, place, rows)
     row = _event_row(event, device, session["session_id"], place)
+    if event.is_screen_view and session is device.current:
+        row["properties"] = _viewed(device, event)
     rows.event(row, month_of(event.time), _source_of(device, session, event), event.surroundings)
     rows.count("session_events", session["session_month"])
     return True
+
+
+def _viewed(device: Device, event: Prepared) -> dict[str, Any]:
+    """Properties of a screen view in the current session: its own, and what page was looked at before it and how long.
+    The first has none before it, and one that comes later than another that followed it tells nothing.
+    """
+    path, time = device.viewed
+    if event.time < time:
+        return event.properties
+    device.viewed = (event.columns["path"], event.time)
+    return with_previous_view(event.properties, path, event.time - time) if time else event.properties
 
 
 def _operate(device: Device, event: Prepared, place: Place, rows: Rows) -> None:
@@ -199,6 +216,7 @@ def _begin(device: Device, event: Prepared, profile_id: str, place: Place, rows:
         device.earlier = begun
     else:
         device.earlier, device.current = device.current, begun
+        device.viewed = ("", 0)
     device.emitted[begun["session_id"]] = None
     device.sources[begun["session_id"]] = event.source
     rows.count("sessions", begun["session_month"])

@@ -39,6 +39,8 @@ class _Kept(Struct, array_like=True):
     earlier_beginning: tuple[Any, ...] | None = None
     """None as well where it is that of the current one."""
     forgotten_at: int = 0
+    viewed_path: str = ""
+    viewed_at: int = 0
 
 
 _ENCODER = Encoder()
@@ -53,9 +55,12 @@ def encode_device(
     current: Session | None,
     earlier: Session | None,
     forgotten_at: int = 0,
+    viewed: tuple[str, int] = ("", 0),
 ) -> bytes:
-    """The value of a device's key. ``link``: profile and version; ``ring``: number and ids of the segment filling."""
-    kept = _Kept(*link, *ring, forgotten_at=forgotten_at)
+    """The value of a device's key. ``link``: profile and version; ``ring``: number and ids of the segment filling;
+    ``viewed``: path and time of the current session's newest screen view.
+    """
+    kept = _Kept(*link, *ring, forgotten_at=forgotten_at, viewed_path=viewed[0], viewed_at=viewed[1])
     if current is not None:
         kept.current, kept.current_beginning = _own(current), _beginning(current)
     if earlier is not None:

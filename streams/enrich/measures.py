@@ -13,6 +13,9 @@ SCROLL_DEPTH = "__scroll_depth"
 WEB_VITALS = "__web_vitals"
 """An object of the vitals measured, numbers."""
 
+PREVIOUS = "__previous"
+"""Below it, on a screen view: the page of the screen view before it in the session, and how long it was looked at."""
+
 _PERCENT = ("scroll_depth", "scrollDepth", "percent_scrolled", "__scrollDepth")
 """Plausible's (and what people choose themselves), Google Analytics'."""
 _PART = ("$prev_pageview_max_scroll_percentage",)
@@ -77,3 +80,13 @@ def _number(value: Any, highest: float) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if 0 <= value <= highest and math.isfinite(value) else None
+
+
+def with_previous_view(properties: dict[str, Any], path: str, duration_ms: int) -> dict[str, Any]:
+    """Properties (safe ones, left as they are) and what is known of the screen view before. What a sender has put in
+    its place goes.
+    """
+    own = {key: value for key, value in properties.items() if not key.startswith(PREVIOUS)}
+    own[f"{PREVIOUS}.path"] = path
+    own[f"{PREVIOUS}.duration_ms"] = duration_ms
+    return own

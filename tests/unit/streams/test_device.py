@@ -248,3 +248,27 @@ def test_a_session_row_is_taken_back_as_it_was_said() -> None:
         log.send(stamp, track(time=NOON + minutes * MINUTE, event_id=str(number)))
         partition.take([log.chunk(log.end - 1)])
     assert sum(session["event_count"] for session in partition.sessions().values()) == len(times)
+
+
+def test_what_was_looked_at_before_is_said_by_the_next_view() -> None:
+    log = RawLog()
+    page = "https://shop.example/"
+    times = {"a": 0, "b": 20, "click": 30, "c": 50, "late": 10}
+    for name, seconds in times.items():
+        kind = "click" if name == "click" else "screen_view"
+        properties = {"__path": page + name, "__previous": "mine", "__previous.path.x": 1, "__previousMine": 2}
+        log.send(NOON + MINUTE, track(time=NOON + seconds * SECOND, name=kind, properties=properties))
+    log.send(NOON + 45 * MINUTE, track(time=NOON + 45 * MINUTE, properties={"__path": page}))
+    found = {
+        row["path"]: (row["properties"].get("__previous.path"), row["properties"].get("__previous.duration_ms"))
+        for row in process(log).events()
+        if not row["synthesized"]
+    }
+    assert found == {
+        "/a": (None, None),
+        "/b": ("/a", 20_000),
+        "/click": (None, None),
+        "/c": ("/b", 30_000),
+        "/late": (None, None),
+        "/": (None, None),
+    }
