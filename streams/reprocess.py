@@ -15,7 +15,6 @@ from schemas import topics
 from schemas.control import ErasureRecord, ProjectRecord
 from schemas.event_time import clickhouse_time
 from streams.chunk import Chunk, cut
-from streams.device import Device
 from streams.devices import DevicesProcessor
 from streams.erasures import Erasures
 from streams.prepare import Locate
@@ -61,20 +60,9 @@ class Today(NamedTuple):
     erasures: Sequence[ErasureRecord] = ()
 
 
-class KnownDevice(NamedTuple):
-    """A device whose profile was known; ``arrival`` is when it was last heard of, in milliseconds."""
-
-    project_id: str
-    device_id: str
-    profile_id: str
-    arrival: int
-
-
-def reprocess(
-    found: OffsetRange, chunks: Iterable[Chunk], today: Today, known: Iterable[KnownDevice]
-) -> Iterator[Made]:
-    """What the messages of [``warm``, ``cool``) give; ``chunks``: these messages, adjoining; ``known``: the devices
-    among them whose profile was known before. Pure; in memory is the state of one partition's devices.
+def reprocess(found: OffsetRange, chunks: Iterable[Chunk], today: Today) -> Iterator[Made]:
+    """What the messages of [``warm``, ``cool``) give; ``chunks``: these messages, adjoining. Pure; in memory is the
+    state of one partition's devices.
     """
     processor = DevicesProcessor(
         found.partition,
@@ -84,7 +72,7 @@ def reprocess(
         today.locate,
         erasures=Erasures(today.erasures),
     )
-    state = _state(known)
+    state: dict[bytes, bytes] = {}
     processor.restore(state)
     for chunk in chunks:
         for piece in _pieces(chunk, (found.start, found.end)):
@@ -95,20 +83,6 @@ def reprocess(
                 outcome.applied()
                 yield _made(outcome, told=found.start <= piece.start < found.end)
                 waiting = [rest for left in waiting if (rest := cut(left, max(left.start, outcome.end))) is not None]
-
-
-def _state(known: Iterable[KnownDevice]) -> dict[bytes, bytes]:
-    """The state of devices of which only their profile is known."""
-    state: dict[bytes, bytes] = {}
-    for project_id, device_id, profile_id, arrival in known:
-        device = Device(project_id, device_id, None, _no_ring)
-        device.profile_id, device.arrival = profile_id, arrival
-        state[f"device/{project_id}/{device_id}".encode("utf-8", "surrogatepass")] = device.encode()
-    return state
-
-
-def _no_ring(slot: int) -> None:
-    return None
 
 
 def _pieces(chunk: Chunk, borders: Sequence[int]) -> Iterator[Chunk]:

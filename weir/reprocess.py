@@ -16,7 +16,7 @@ from sinks.client import connect
 from sinks.errors import SinkError
 from sinks.shadow.apply import apply, fingerprints
 from sinks.shadow.compare import TableDifference, compare_shadows
-from sinks.shadow.history import await_rows, first_ledger_offset, known_devices, passed_places, whole_rows
+from sinks.shadow.history import await_rows, first_ledger_offset, passed_places, whole_rows
 from sinks.shadow.lock import locked
 from sinks.shadow.plan import PartitionRange, Plan, Stage, read_plan, write_plan
 from sinks.shadow.settle import settle
@@ -29,13 +29,15 @@ from streams.control import ControlMissing, ControlTail
 from streams.enrich.geo import GeoDatabase
 from streams.erasures import read_erasures
 from streams.positions import read_logs, read_positions
-from streams.reprocess import KnownDevice, Made, OffsetRange, Today, reprocess
+from streams.reprocess import Made, OffsetRange, Today, reprocess
 from weir.errors import WeirError
 from weir.prepare import sink_settings
 from weir.settings import Settings
 
-AROUND_MS = 24 * 3_600_000 + 30 * 60_000
-"""So long before and after the range messages are processed too: what a device is remembered for, and a session."""
+BEFORE_MS = 48 * 3_600_000 + 30 * 60_000
+"""So long before the range messages are processed too: a device that was silent for longer is forgotten."""
+AFTER_MS = 24 * 3_600_000 + 30 * 60_000
+"""So long after it too: sessions that began in it go on. What comes later is counted from their events."""
 _BATCH_ROWS = 20_000
 _TELL_SECONDS = 2.0
 
@@ -170,10 +172,10 @@ def _range(history: RawHistory, partition: int, edge: int, period: Period) -> Pa
     end = max(start, at(period.until))
     return PartitionRange(
         partition=partition,
-        warm=min(at(period.since - AROUND_MS), start),
+        warm=min(at(period.since - BEFORE_MS), start),
         start=start,
         end=end,
-        cool=max(at(period.until + AROUND_MS), end),
+        cool=max(at(period.until + AFTER_MS), end),
         edge=edge,
     )
 
@@ -185,9 +187,8 @@ def _fill(settings: Settings, client: Client, history: RawHistory, plan: Plan, t
     total, done, started = sum(found.cool - found.warm for found in ranges), 0, time.monotonic()
     told = started
     for found in ranges:
-        known = (KnownDevice(*row) for row in known_devices(client, plan, found))
         chunks = history.chunks(found.partition, found.warm, found.cool)
-        made = reprocess(OffsetRange(**found.model_dump()), chunks, today, known)
+        made = reprocess(OffsetRange(**found.model_dump()), chunks, today)
         for upto in _write(client, made):
             if time.monotonic() - told > _TELL_SECONDS:
                 told = time.monotonic()

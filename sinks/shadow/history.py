@@ -1,7 +1,7 @@
 """What the tables know of the past, for who processes it again."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from clickhouse_connect.driver.client import Client
@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 from schemas import topics
 from sinks.kafka_log import KafkaLog
 from sinks.settings import SinkSettings
-from sinks.shadow.plan import Coordinate, PartitionRange, Plan, ReprocessError
+from sinks.shadow.plan import Coordinate, PartitionRange, ReprocessError
 from sinks.shadow.tables import SHADOWED
 
 _POLL_SECONDS = 0.2
@@ -88,37 +88,3 @@ def first_ledger_offset(client: Client, epoch: int, partition: int, since: datet
         {"epoch": epoch, "part": partition, "since": since},
     ).result_rows
     return int(rows[0][0]) if rows[0][1] else None
-
-
-def known_devices(client: Client, plan: Plan, found: PartitionRange) -> Iterator[tuple[str, str, str, int]]:
-    """The devices that appear from ``warm`` on whose profile was known before: project, device, profile, and when it
-    was last heard of, in milliseconds.
-    """
-    before = "raw_epoch = {epoch:UInt32} and raw_partition = {part:UInt16} and raw_offset < {warm:UInt64}"
-    appear = """
-        select project_id, device_id from events
-        where raw_epoch = {epoch:UInt32} and raw_partition = {part:UInt16} and raw_offset >= {warm:UInt64}
-            and raw_offset < {cool:UInt64} and device_id != ''
-    """
-    rows = client.query_rows_stream(
-        f"""
-        select project_id, device_id, argMax(profile_id, (raw_offset, raw_line)) as profile,
-            toUnixTimestamp64Milli(max(heard_at))
-        from
-        (
-            select project_id, device_id, profile_id, raw_offset, raw_line, received_at as heard_at
-            from events
-            where {before} and bot = '' and synthesized = 0 and (project_id, device_id) in ({appear})
-            union all
-            select project_id, source_id, if(is_deleted, '', profile_id), raw_offset, raw_line, created_at
-            from identities
-            where {before} and kind = 'device' and (project_id, source_id) in ({appear})
-        )
-        group by project_id, device_id
-        having profile != ''
-        """,
-        plan.parameters(part=found.partition, warm=found.warm, cool=found.cool),
-    )
-    with rows:
-        for project_id, device_id, profile_id, arrival in rows:
-            yield str(project_id), str(device_id), str(profile_id), int(arrival)

@@ -27,6 +27,7 @@ def settle(client: Client, plan: Plan) -> None:
     _touch(client, plan)
     _sessions(client, plan)
     _ledger(client, plan)
+    _erasures(client, plan)
     letters = f"select * replace (unhex(value) as value) from {DEAD_LETTERS.made}"
     _run(client, plan, DEAD_LETTERS, _placed(client, DEAD_LETTERS, letters))
 
@@ -223,7 +224,10 @@ def _ledger(client: Client, plan: Plan) -> None:
             on dropped.raw_partition = made.raw_partition and dropped.raw_offset = made.from_offset
     """
     _run(client, plan, LEDGER, _placed(client, LEDGER, rows))
-    # What was erased is not made again, so nothing of it is left to be subtracted from the tables of the run.
+
+
+def _erasures(client: Client, plan: Plan) -> None:
+    """What was erased is not made again, so nothing of it is left to be subtracted from the tables of the run."""
     kept = f"arrayFilter((value, name) -> name not in {_OWN_COUNTS}, %s, row_tables)"
     replaced = {name: kept % name + f" as {name}_kept" for name in ("row_tables", "row_months", "row_counts")}
     names = columns(client, "ledger")
