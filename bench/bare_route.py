@@ -42,7 +42,7 @@ class BareRoute:
 async def serve(port: int, bootstrap: str) -> None:
     """Serve until SIGTERM."""
     app = BareRoute(bootstrap)
-    await app.producer.find_partitions()
+    await app.producer.find_partitions(lambda: None)
     server = Server(
         app,
         address="127.0.0.1",
