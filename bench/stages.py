@@ -13,6 +13,7 @@ import orjson
 
 from schemas import topics
 from schemas.control import ProjectRecord
+from schemas.partition import partition_of
 from streams.chunk import Chunk
 from streams.columns import Columns, row_json
 from streams.devices import DevicesProcessor
@@ -20,12 +21,13 @@ from streams.enrich.geo import NOWHERE, Geo
 from streams.prepare import Place, parse_line, prepare
 from streams.rows import Rows
 from streams.state import apply_changes
-from tests.integration.streams.lab import PROJECT
+from tests.integration.streams.lab import PARTITIONS, PROJECT
 from tests.unit.streams.raw_log import EPOCHS, Message
 
 T = TypeVar("T")
 
-_BATCH_BYTES = 1024 * 1024
+_BATCH_BYTES = 2 * 1024 * 1024
+"""About what a worker on a backlog takes at once."""
 _PROJECT = ProjectRecord(id=PROJECT, organization_id="organization-1", name="Test")
 
 
@@ -45,7 +47,12 @@ class Stages(NamedTuple):
 
 def measure_stages(events: Iterable[Mapping[str, Any]], per_envelope: int) -> Stages:
     """Run every stage over the events, in envelopes of so many."""
-    lines = [orjson.dumps(event) for event in events]
+    lines: list[bytes] = []
+    logs: list[list[bytes]] = [[] for _ in range(PARTITIONS)]
+    for event in events:
+        line = orjson.dumps(event)
+        lines.append(line)
+        logs[partition_of(PROJECT, str(event["device_id"]), PARTITIONS)].append(line)
     # As a worker does, which keeps nothing that the collector has to look through.
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
@@ -62,18 +69,23 @@ def measure_stages(events: Iterable[Mapping[str, Any]], per_envelope: int) -> St
         rows.append((row, shared))
 
     with patch.object(Rows, "event", noting):
-        _process(lines, per_envelope, stamp)
+        _process_all(logs, per_envelope, stamp)
     _, serialising = _timed(lambda: [row_json(row, shared) for row, shared in rows])
     rows.clear()
-    _, all_of_it = _timed(lambda: _process(lines, per_envelope, stamp))
+    _, all_of_it = _timed(lambda: _process_all(logs, per_envelope, stamp))
     parse, prepared, serialise, total = (
         seconds / count * 1e6 for seconds in (parsing, preparing, serialising, all_of_it)
     )
     return Stages(parse, prepared, total - parse - prepared - serialise, serialise)
 
 
-def _process(lines: list[bytes], per_envelope: int, stamp: int) -> None:
-    processor = DevicesProcessor(0, 1, EPOCHS, lambda: {PROJECT: _PROJECT}, _nowhere)
+def _process_all(logs: list[list[bytes]], per_envelope: int, stamp: int) -> None:
+    for partition, lines in enumerate(logs):
+        _process(partition, lines, per_envelope, stamp)
+
+
+def _process(partition: int, lines: list[bytes], per_envelope: int, stamp: int) -> None:
+    processor = DevicesProcessor(partition, PARTITIONS, EPOCHS, lambda: {PROJECT: _PROJECT}, _nowhere)
     state: dict[bytes, bytes] = {}
     processor.restore(state)
     values = [b"\n".join(lines[first : first + per_envelope]) for first in range(0, len(lines), per_envelope)]
@@ -81,7 +93,7 @@ def _process(lines: list[bytes], per_envelope: int, stamp: int) -> None:
     batch_size = max(1, _BATCH_BYTES // len(values[0]))
     for first in range(0, len(messages), batch_size):
         batch = messages[first : first + batch_size]
-        outcome = processor.process([Chunk(topics.RAW, 0, first, list(batch), first + len(batch))])
+        outcome = processor.process([Chunk(topics.RAW, partition, first, list(batch), first + len(batch))])
         apply_changes(state, outcome.changes)
         outcome.applied()
 

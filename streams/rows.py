@@ -20,7 +20,7 @@ from streams.payloads import Change
 from streams.prepare import Place, Prepared
 from streams.processor import Record
 from streams.rejected import Rejected
-from streams.sessions import Session, session_row
+from streams.sessions import Session, beginning, session_row
 
 MAX_ENVELOPE_BYTES = 256 * 1024
 _NEWLINE = b"\n"
@@ -76,11 +76,17 @@ class Rows:
 
     def session(self, was: Session | None, now: Session, place: Place) -> None:
         """The pair that changes a session from what was last emitted to what it is; numbers ``now``'s version."""
-        coordinates = {"raw_epoch": place.epoch, "raw_partition": place.partition, "raw_offset": place.offset}
+        coordinates = {
+            "raw_epoch": place.epoch,
+            "raw_partition": place.partition,
+            "raw_offset": place.offset,
+            "log_epoch": self._epochs[topics.SESSIONS],
+        }
+        shared = (beginning(now),)
         if was is not None:
-            self._add(topics.SESSIONS, session_row(was, -1, coordinates))
+            self._put(topics.SESSIONS, self._partition, row_json(session_row(was, -1, coordinates), shared))
         now["version"] = was["version"] + 1 if was is not None else 1
-        self._add(topics.SESSIONS, session_row(now, 1, coordinates))
+        self._put(topics.SESSIONS, self._partition, row_json(session_row(now, 1, coordinates), shared))
 
     def identity(self, project_id: str, link: Link, time: int, place: Place) -> None:
         """A link to a profile, made or taken back."""
@@ -162,7 +168,8 @@ class Rows:
     def ledger(self, kind: str, place: Place, to_offset: int, tally: Tally) -> None:
         """Close the account of one raw message, or of a range without any."""
         counts = sorted(self._counts.items())
-        self._counts = {}
+        if counts:
+            self._counts = {}
         row = {
             "kind": kind,
             "raw_epoch": place.epoch,
@@ -170,7 +177,13 @@ class Rows:
             "from_offset": place.offset,
             "to_offset": to_offset,
             "stamp": clickhouse_time(place.stamp),
-            **tally._asdict(),
+            "lines": tally.lines,
+            "stored": tally.stored,
+            "repeated": tally.repeated,
+            "bots": tally.bots,
+            "filtered": tally.filtered,
+            "dead": tally.dead,
+            "operations": tally.operations,
             "row_tables": [table for (table, _), _ in counts],
             "row_months": [month for (_, month), _ in counts],
             "row_counts": [number for _, number in counts],

@@ -6,11 +6,19 @@ A session in state is a dict with the columns of ``schemas.session.Session`` tha
 
 from typing import Any
 
+from schemas.event import Source, Surroundings
 from schemas.event_time import clickhouse_time
 from schemas.session_id import SESSION_TIMEOUT_MS, session_bucket, session_id, session_month
+from streams.columns import Columns
 from streams.prepare import Prepared
 
 Session = dict[str, Any]
+
+_KEPT = (
+    *("project_id", "session_id", "session_month", "device_id", "profile_id", "event_count", "screen_view_count"),
+    *("is_closed", "revenue", "currency", "entry_path", "entry_origin", "exit_path", "exit_origin", "version"),
+)
+_BEGINNING = (*Source.model_fields, *Surroundings.model_fields)
 
 MAX_REVENUE = 2**62
 """Minor units that a session's revenue stops at: its sums must stay within 64 bits."""
@@ -80,9 +88,11 @@ def close(session: Session) -> None:
 
 
 def session_row(session: Session, sign: int, coordinates: dict[str, int]) -> dict[str, Any]:
-    """The row of ``weir.sessions`` that says this session (+1) or takes it back (-1)."""
-    row = session.copy()
-    started, ended = row.pop("started"), row.pop("ended")
+    """The row of ``weir.sessions`` that says this session (+1) or takes it back (-1), without the columns that are
+    those of its first event (``beginning``).
+    """
+    started, ended = session["started"], session["ended"]
+    row = {name: session[name] for name in _KEPT}
     row["started_at"] = clickhouse_time(started)
     row["ended_at"] = clickhouse_time(ended)
     row["duration_ms"] = ended - started
@@ -90,3 +100,8 @@ def session_row(session: Session, sign: int, coordinates: dict[str, int]) -> dic
     row["sign"] = sign
     row.update(coordinates)
     return row
+
+
+def beginning(session: Session) -> Columns:
+    """Where the session came from, by which device: never changed, so the same in all its rows."""
+    return Columns({name: session[name] for name in _BEGINNING})
