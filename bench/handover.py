@@ -64,7 +64,7 @@ def main() -> None:
         with running_lab(broker, Path(home) / "lab") as lab, steady_traffic(lab):
             workers = {"one": lab.start_worker("one")}
             wait_until(lambda: owned(workers["one"]) == set(range(PARTITIONS)), "the first worker")
-            _tell(lab, "join", lambda: workers.update(two=lab.start_worker("two")), set(range(PARTITIONS)))
+            _tell(lab, "join", lambda: _start(lab, workers), set(range(PARTITIONS)))
             two = owned(workers["two"])
             _tell(lab, "restart (SIGTERM, same id)", lambda: _restart(lab, workers, signal.SIGTERM), two)
             _tell(lab, "restart (SIGKILL, same id)", lambda: _restart(lab, workers, signal.SIGKILL), two)
@@ -73,7 +73,14 @@ def main() -> None:
 
 def _restart(lab: Lab, workers: dict[str, Worker], sig: signal.Signals) -> None:
     workers["two"].kill(sig)
-    workers["two"] = lab.start_worker("two")
+    _start(lab, workers)
+
+
+def _start(lab: Lab, workers: dict[str, Worker]) -> None:
+    """Start the second worker, again perhaps, and wait until it has taken up partitions."""
+    before = workers["two"].output().count("goes on") if "two" in workers else 0
+    worker = workers["two"] = lab.start_worker("two")
+    wait_until(lambda: worker.output().count("goes on") > before, "the second worker")
 
 
 def _tell(lab: Lab, what: str, act: Callable[[], object], moved: set[int]) -> None:
