@@ -63,3 +63,11 @@ def finish(row: Erasure, removed: Mapping[str, int]) -> None:
     """It is done; the caller commits. What only served to go on is forgotten."""
     row.removed = {table: row.removed.get(table, 0) + removed.get(table, 0) for table in {**row.removed, **removed}}
     row.stage, row.progress, row.finished_at = DONE, {}, datetime.now(UTC)
+
+
+def find_unfinished(session: Session, project_id: str, any_id: str) -> Erasure | None:
+    """An erasure under way of the person that has or had this id."""
+    for row in list_erasures(session, project_id):
+        if row.stage != DONE and any_id in (row.profile_id, *row.profile_ids, *row.device_ids):
+            return row
+    return None

@@ -180,6 +180,10 @@ def dead_letters(scope: Scope) -> list[Finding]:
             select raw_epoch, raw_partition, from_offset as raw_offset, 0 as month, toInt64(dead) as wanted
             from ledger
             where dead > 0
+            union all
+            select raw_epoch, raw_partition, from_offset as raw_offset, 0 as month, toInt64(counted) as wanted
+            from ledger array join row_tables as named, row_counts as counted
+            where kind = 'erasure' and named = 'dead_letters'
         """,
         actual="""
             select epoch as raw_epoch, partition as raw_partition, offset as raw_offset, 0 as month,

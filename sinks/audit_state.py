@@ -122,7 +122,7 @@ def groups(scope: Scope, log: KafkaLog, ends: Mapping[int, int]) -> list[Finding
 
 def operations_missing(scope: Scope) -> int:
     """How many operations the ledger tells of beyond those that profiles and groups have seen (their versions count
-    them) or that became dead letters; 0 or less when none is missing.
+    them) or that became dead letters, erased since or not; 0 or less when none is missing.
     """
     rows = scope.rows(
         f"""
@@ -141,6 +141,8 @@ def operations_missing(scope: Scope) -> int:
                 (select max(version) as seen from profiles group by project_id, profile_id))
             - (select toInt64(sum(seen)) from (select max(version) as seen from groups group by project_id, group_id))
             - (select toInt64(count()) from dead_letters where topic = {{ops_topic:String}})
+            + (select toInt64(sum(counted)) from ledger array join row_tables as named, row_counts as counted
+                where kind = 'erasure' and named = 'profile_op_letters')
         """,
         ops_topic=topics.PROFILE_OPS,
     )

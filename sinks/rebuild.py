@@ -5,7 +5,7 @@ A table and its rollups are written one after the other, so a process that dies 
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -93,7 +93,7 @@ def repair(
     if not _differences(client, rollup):
         return []
     try:
-        with _taken_off(client, settings, rollup.pipe):
+        with taken_off(client, settings, rollup.pipe):
             found = _differences(client, rollup)
             for month in sorted({int(f"{row.hour:%Y%m}") for row in found}):
                 hours = sorted({row.hour for row in found if int(f"{row.hour:%Y%m}") == month})
@@ -109,8 +109,26 @@ def repair(
     return found
 
 
+def remake(client: Client, settings: SinkSettings, rollup: Rollup, hours: Iterable[datetime]) -> None:
+    """Make these hours anew, whether they differ or not: rows of theirs went. Safe to repeat.
+
+    :raises RebuildError: a statement failed.
+    """
+    by_month: dict[int, list[datetime]] = {}
+    for hour in sorted(set(hours)):
+        by_month.setdefault(int(f"{hour:%Y%m}"), []).append(hour)
+    if not by_month:
+        return
+    try:
+        with taken_off(client, settings, rollup.pipe):
+            for month, touched in by_month.items():
+                _make_anew(client, rollup, month, touched)
+    except ClickHouseError as error:
+        raise RebuildError(f"{rollup.table} could not be made anew ({error}): try again.") from error
+
+
 @contextmanager
-def _taken_off(client: Client, settings: SinkSettings, table: str) -> Iterator[None]:
+def taken_off(client: Client, settings: SinkSettings, table: str) -> Iterator[None]:
     """No row comes in from Kafka within the block; one that was on its way has arrived."""
     name = identifier(table)
     cluster = f" on cluster {identifier(settings.clickhouse_cluster)}" if settings.clickhouse_cluster else ""

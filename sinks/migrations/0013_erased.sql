@@ -15,8 +15,8 @@ create table if not exists {{database}}.erased {{on_cluster}}
     erased_at DateTime64(3, 'UTC'),
     erasure UInt64
 )
-engine = {{engine:ReplacingMergeTree(erasure)}}
-order by (project_id, kind, id)
+engine = {{engine:ReplacingMergeTree(raw_epoch)}}
+order by (project_id, kind, id, erasure)
 ttl toDate(erased_at) + interval 90 day;
 
 -- The views are changed in place: dropped and made anew they would let pass what comes meanwhile.
@@ -93,23 +93,32 @@ left join
     and progress.month = toYYYYMM(arrival.created_at)
 left join
 (
-    select project_id, id, raw_epoch, raw_ends from {{database}}.erased final where kind = 'device'
+    select project_id, id, argMax((raw_epoch, raw_ends), erasure) as cut
+    from {{database}}.erased final
+    where kind = 'device' and notEmpty(raw_ends)
+    group by project_id, id
 ) as erased_device on erased_device.project_id = arrival.project_id and erased_device.id = arrival.device_id
 left join
 (
-    select project_id, id, raw_epoch, raw_ends from {{database}}.erased final where kind = 'profile'
+    select project_id, id, argMax((raw_epoch, raw_ends), erasure) as cut
+    from {{database}}.erased final
+    where kind = 'profile' and notEmpty(raw_ends)
+    group by project_id, id
 ) as erased_profile on erased_profile.project_id = arrival.project_id and erased_profile.id = arrival.profile_id
 left join
 (
-    select project_id, id, raw_epoch, raw_ends from {{database}}.erased final where kind = 'session'
+    select project_id, id, argMax((raw_epoch, raw_ends), erasure) as cut
+    from {{database}}.erased final
+    where kind = 'session' and notEmpty(raw_ends)
+    group by project_id, id
 ) as erased_session on erased_session.project_id = arrival.project_id and erased_session.id = arrival.session_id
 where length(arrival.error) = 0 and (progress.known = 0 or arrival.log_offset > progress.done)
     and (arrival.raw_epoch, arrival.raw_offset)
-        >= (erased_device.raw_epoch, erased_device.raw_ends[arrival.raw_partition + 1])
+        >= (erased_device.cut.1, erased_device.cut.2[arrival.raw_partition + 1])
     and (arrival.raw_epoch, arrival.raw_offset)
-        >= (erased_profile.raw_epoch, erased_profile.raw_ends[arrival.raw_partition + 1])
+        >= (erased_profile.cut.1, erased_profile.cut.2[arrival.raw_partition + 1])
     and (arrival.raw_epoch, arrival.raw_offset)
-        >= (erased_session.raw_epoch, erased_session.raw_ends[arrival.raw_partition + 1]);
+        >= (erased_session.cut.1, erased_session.cut.2[arrival.raw_partition + 1]);
 
 alter table {{database}}.sessions_ingest {{on_cluster}} modify query
 select
@@ -179,23 +188,32 @@ left join
     and progress.month = arrival.session_month
 left join
 (
-    select project_id, id, raw_epoch, raw_ends from {{database}}.erased final where kind = 'device'
+    select project_id, id, argMax((raw_epoch, raw_ends), erasure) as cut
+    from {{database}}.erased final
+    where kind = 'device' and notEmpty(raw_ends)
+    group by project_id, id
 ) as erased_device on erased_device.project_id = arrival.project_id and erased_device.id = arrival.device_id
 left join
 (
-    select project_id, id, raw_epoch, raw_ends from {{database}}.erased final where kind = 'profile'
+    select project_id, id, argMax((raw_epoch, raw_ends), erasure) as cut
+    from {{database}}.erased final
+    where kind = 'profile' and notEmpty(raw_ends)
+    group by project_id, id
 ) as erased_profile on erased_profile.project_id = arrival.project_id and erased_profile.id = arrival.profile_id
 left join
 (
-    select project_id, id, raw_epoch, raw_ends from {{database}}.erased final where kind = 'session'
+    select project_id, id, argMax((raw_epoch, raw_ends), erasure) as cut
+    from {{database}}.erased final
+    where kind = 'session' and notEmpty(raw_ends)
+    group by project_id, id
 ) as erased_session on erased_session.project_id = arrival.project_id and erased_session.id = arrival.session_id
 where length(arrival.error) = 0 and (progress.known = 0 or arrival.log_offset > progress.done)
     and (arrival.raw_epoch, arrival.raw_offset)
-        >= (erased_device.raw_epoch, erased_device.raw_ends[arrival.raw_partition + 1])
+        >= (erased_device.cut.1, erased_device.cut.2[arrival.raw_partition + 1])
     and (arrival.raw_epoch, arrival.raw_offset)
-        >= (erased_profile.raw_epoch, erased_profile.raw_ends[arrival.raw_partition + 1])
+        >= (erased_profile.cut.1, erased_profile.cut.2[arrival.raw_partition + 1])
     and (arrival.raw_epoch, arrival.raw_offset)
-        >= (erased_session.raw_epoch, erased_session.raw_ends[arrival.raw_partition + 1]);
+        >= (erased_session.cut.1, erased_session.cut.2[arrival.raw_partition + 1]);
 
 alter table {{database}}.replay_chunks_ingest {{on_cluster}} modify query
 select
@@ -236,17 +254,23 @@ left join
     and progress.day = toYYYYMMDD(arrival.stamp)
 left join
 (
-    select project_id, id, raw_epoch, raw_ends from {{database}}.erased final where kind = 'device'
+    select project_id, id, argMax((raw_epoch, raw_ends), erasure) as cut
+    from {{database}}.erased final
+    where kind = 'device' and notEmpty(raw_ends)
+    group by project_id, id
 ) as erased_device on erased_device.project_id = arrival.project_id and erased_device.id = arrival.device_id
 left join
 (
-    select project_id, id, raw_epoch, raw_ends from {{database}}.erased final where kind = 'session'
+    select project_id, id, argMax((raw_epoch, raw_ends), erasure) as cut
+    from {{database}}.erased final
+    where kind = 'session' and notEmpty(raw_ends)
+    group by project_id, id
 ) as erased_session on erased_session.project_id = arrival.project_id and erased_session.id = arrival.session_id
 where length(arrival.error) = 0 and (progress.known = 0 or arrival.log_offset > progress.done)
     and (arrival.raw_epoch, arrival.raw_offset)
-        >= (erased_device.raw_epoch, erased_device.raw_ends[arrival.raw_partition + 1])
+        >= (erased_device.cut.1, erased_device.cut.2[arrival.raw_partition + 1])
     and (arrival.raw_epoch, arrival.raw_offset)
-        >= (erased_session.raw_epoch, erased_session.raw_ends[arrival.raw_partition + 1]);
+        >= (erased_session.cut.1, erased_session.cut.2[arrival.raw_partition + 1]);
 
 alter table {{database}}.identities_ingest {{on_cluster}} modify query
 select
@@ -282,20 +306,26 @@ left join
     and progress.log_partition = toUInt16(arrival.log_partition)
 left join
 (
-    select project_id, kind, id, raw_epoch, raw_ends from {{database}}.erased final where kind in ('device', 'profile')
+    select project_id, kind, id, argMax((raw_epoch, raw_ends), erasure) as cut
+    from {{database}}.erased final
+    where kind in ('device', 'profile') and notEmpty(raw_ends)
+    group by project_id, kind, id
 ) as erased_source
     on erased_source.project_id = arrival.project_id
     and erased_source.kind = arrival.kind
     and erased_source.id = arrival.source_id
 left join
 (
-    select project_id, id, raw_epoch, raw_ends from {{database}}.erased final where kind = 'profile'
+    select project_id, id, argMax((raw_epoch, raw_ends), erasure) as cut
+    from {{database}}.erased final
+    where kind = 'profile' and notEmpty(raw_ends)
+    group by project_id, id
 ) as erased_profile on erased_profile.project_id = arrival.project_id and erased_profile.id = arrival.profile_id
 where length(arrival.error) = 0 and (progress.known = 0 or arrival.log_offset > progress.done)
     and (arrival.is_deleted = 1 or (arrival.raw_epoch, arrival.raw_offset)
-        >= (erased_source.raw_epoch, erased_source.raw_ends[arrival.raw_partition + 1]))
+        >= (erased_source.cut.1, erased_source.cut.2[arrival.raw_partition + 1]))
     and (arrival.is_deleted = 1 or (arrival.raw_epoch, arrival.raw_offset)
-        >= (erased_profile.raw_epoch, erased_profile.raw_ends[arrival.raw_partition + 1]));
+        >= (erased_profile.cut.1, erased_profile.cut.2[arrival.raw_partition + 1]));
 
 alter table {{database}}.profiles_ingest {{on_cluster}} modify query
 select
@@ -335,7 +365,10 @@ left join
     and progress.log_partition = toUInt16(arrival.log_partition)
 left join
 (
-    select project_id, id, version from {{database}}.erased final where kind = 'record'
+    select project_id, id, max(version) as version
+    from {{database}}.erased final
+    where kind = 'record'
+    group by project_id, id
 ) as erased_record on erased_record.project_id = arrival.project_id and erased_record.id = arrival.profile_id
 where length(arrival.error) = 0 and (progress.known = 0 or arrival.log_offset > progress.done)
     and arrival.version >= erased_record.version;

@@ -5,6 +5,7 @@ import time
 import click
 
 from control.projects import get_project
+from weir.commands.profile_erase import erase, erasures, export
 from weir.control_data import reading
 from weir.errors import WeirError
 from weir.operations import send_operation, unlink_line
@@ -13,7 +14,11 @@ from weir.settings import load
 
 @click.group()
 def profile() -> None:
-    """People's ids, and links between them."""
+    """People's ids, links between them, and all that is stored of a person."""
+
+
+for command in (erase, erasures, export):
+    profile.add_command(command)
 
 
 @profile.command()

@@ -1,0 +1,98 @@
+"""`weir profile erase`, `erasures` and `export`: a person's data goes, or is handed over."""
+
+import json
+from contextlib import closing
+from typing import Any, BinaryIO
+
+import click
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from control.erasures import list_erasures
+from control.projects import get_project
+from sinks.client import connect
+from sinks.errors import SinkError
+from sinks.person_export import export_person
+from weir.control_data import reading
+from weir.erasure import erase_person, receipt, resolve
+from weir.errors import WeirError
+from weir.prepare import sink_settings
+from weir.settings import load
+
+_DEVICE = click.option("--device", "is_device", is_flag=True, help="The id is a device's.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
+
+
+@click.command()
+@click.argument("project_id")
+@click.argument("person_id")
+@_DEVICE
+@click.option("--yes", is_flag=True, help="Without asking.")
+@click.option("--wait", "seconds", type=float, default=120.0, show_default=True, help="Seconds to wait for readers.")
+@_JSON
+def erase(project_id: str, person_id: str, *, is_device: bool, yes: bool, seconds: float, as_json: bool) -> None:
+    """Erase a person: all its ids and devices, and everything stored of them. It can't be taken back.
+
+    Exit status 0 only when all of it is done; broken off, the same command goes on.
+    """
+    settings = load()
+    with reading(settings) as session:
+        get_project(session, project_id)
+    if not yes:
+        click.confirm(f"Erase {person_id} and everything {project_id} stores of this person?", abort=True)
+    done = erase_person(
+        settings,
+        project_id,
+        person_id,
+        is_device=is_device,
+        patience_seconds=seconds,
+        tell=lambda doing: click.echo(f"{doing} …", err=True),
+    )
+    click.echo(json.dumps(done, indent=1) if as_json else _text(done))
+
+
+@click.command()
+@click.argument("project_id", default="")
+@_JSON
+def erasures(project_id: str, *, as_json: bool) -> None:
+    """Who was erased, and what is not done yet."""
+    with reading(load()) as session:
+        found = [receipt(row) for row in list_erasures(session, project_id)]
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    for each in found:
+        state = "done" if each["finished_at"] else f"NOT DONE ({each['state']}): run weir profile erase again"
+        click.echo(f"{each['begun_at']}  {each['project_id']}  {each['profile_id']}  {state}")
+    if not found:
+        click.echo("Nobody was erased.")
+
+
+@click.command()
+@click.argument("project_id")
+@click.argument("person_id")
+@_DEVICE
+@click.option("--output", type=click.File("wb"), default="-", help="A file; by default standard output.")
+def export(project_id: str, person_id: str, *, is_device: bool, output: BinaryIO) -> None:
+    """Everything stored of a person, as lines of JSON."""
+    settings = load()
+    with reading(settings) as session:
+        get_project(session, project_id)
+    try:
+        with closing(connect(sink_settings(settings))) as client:
+            client.database = settings.clickhouse_database
+            ids = resolve(client, settings.clickhouse_database, project_id, person_id, is_device=is_device)
+            for piece in export_person(client, project_id, ids.person, ids.profiles, ids.devices):
+                output.write(piece)
+    except SinkError as error:
+        raise WeirError(str(error)) from error
+    except ClickHouseError as error:
+        raise WeirError(f"ClickHouse refused the export ({error}).") from error
+
+
+def _text(done: dict[str, Any]) -> str:
+    rows = ", ".join(f"{table} {number:,}" for table, number in done["removed"].items())
+    return (
+        f"{done['project_id']}: {done['profile_id']} is erased, with {len(done['profile_ids'])} ids and "
+        f"{len(done['device_ids'])} devices, and what was received of them before {done['erased_at']}.\n"
+        f"Rows removed: {rows}."
+    )

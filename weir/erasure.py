@@ -1,0 +1,243 @@
+"""Erasing a person, step by step. Each step is written down when it is done, and each may be done twice; so an erasure
+that was broken off goes on where it was, whoever runs it. docs/privacy.md says what happens and why in this order.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from control.erasures import DONE, add_ids, begin_erasure, find_unfinished, finish, note
+from control.errors import PublishError
+from control.models import Erasure, TopicEpoch
+from control.publish import Publisher
+from query_api.sql.builder import Query
+from query_api.sql.people import PersonIds, links_of_person, person_ids, person_of, settled_person
+from schemas.topics import RAW
+from sinks.client import connect
+from sinks.erased_people import EVER, Found, find
+from sinks.erased_rows import CONDITIONS, Cut, account, count_rows, delete_rows, list_ids, put_in_force, touched_hours
+from sinks.erasure_wait import ErasureError, await_tables
+from sinks.errors import SinkError
+from sinks.kafka_log import KafkaLog
+from sinks.rebuild import ROLLUPS, remake, taken_off
+from sinks.settings import SinkSettings
+from weir.errors import WeirError
+from weir.operations import erase_line, send_everywhere
+from weir.prepare import control_database, sink_settings
+from weir.settings import Settings
+
+LISTED, TOLD, COUNTED, DELETED = "listed", "told", "counted", "deleted"
+"""The stages: on the list; every partition of the log is told; what goes is counted; it is gone from the tables."""
+_ROUNDS = 10
+Progress = Callable[[str], None]
+
+
+def resolve(client: Client, database: str, project_id: str, any_id: str, *, is_device: bool) -> PersonIds:
+    """All ids of the person that an id means today.
+
+    :raises ClickHouseError: ClickHouse refuses.
+    """
+    found = _rows(client, person_of(database, project_id, any_id))
+    if is_device:
+        found = [row for row in found if row["id_kind"] == "device"]
+    person = settled_person(any_id, found)
+    ids = person_ids(person, _rows(client, links_of_person(database, project_id, person)))
+    return PersonIds(person, ids.profiles, (*ids.devices, any_id)) if is_device and any_id not in ids.devices else ids
+
+
+def _rows(client: Client, query: Query) -> list[dict[str, Any]]:
+    return list(client.query(query.sql, query.parameters).named_results())
+
+
+def erase_person(
+    settings: Settings,
+    project_id: str,
+    any_id: str,
+    *,
+    is_device: bool = False,
+    patience_seconds: float = 120.0,
+    tell: Progress = lambda _: None,
+) -> dict[str, Any]:
+    """Erase a person, or go on with it; the receipt.
+
+    :raises WeirError: it could not be brought to its end; run again, it goes on.
+    """
+    try:
+        with control_database(settings) as engine, closing(connect(sink_settings(settings))) as client:
+            client.database = settings.clickhouse_database
+            return _Run(settings, engine, client, patience_seconds, tell).erase(project_id, any_id, is_device)
+    except (SinkError, PublishError) as error:
+        raise WeirError(str(error)) from error
+    except ClickHouseError as error:
+        raise WeirError(f"ClickHouse refused a step ({error}): run it again, and it goes on.") from error
+
+
+class _Run:
+    def __init__(
+        self, settings: Settings, engine: Engine, client: Client, patience_seconds: float, tell: Progress
+    ) -> None:
+        self._settings = settings
+        self._sinks: SinkSettings = sink_settings(settings)
+        self._engine = engine
+        self._client = client
+        self._patience = patience_seconds
+        self._tell = tell
+
+    def erase(self, project_id: str, any_id: str, is_device: bool) -> dict[str, Any]:
+        with Session(self._engine) as session:
+            row = find_unfinished(session, project_id, any_id)
+            if row is None:
+                row = self._begin(session, project_id, any_id, is_device)
+            for _ in range(_ROUNDS):
+                if row.stage == LISTED:
+                    self._tell_the_log(session, row)
+                if row.stage != TOLD or self._is_settled(session, row):
+                    break
+            else:
+                raise ErasureError("The person gets new ids faster than they are found: run it again.")
+            if row.stage == TOLD:
+                self._count(session, row)
+            if row.stage == COUNTED:
+                self._delete(session, row)
+            if row.stage == DELETED:
+                self._finish(session, row)
+            return receipt(row)
+
+    def _begin(self, session: Session, project_id: str, any_id: str, is_device: bool) -> Erasure:
+        ids = resolve(self._client, self._settings.clickhouse_database, project_id, any_id, is_device=is_device)
+        self._tell(f"{ids.person}: {len(ids.profiles)} ids and {len(ids.devices)} devices")
+        now = _now()
+        row = begin_erasure(session, project_id, ids.person, (ids.profiles, ids.devices), LISTED, now)
+        self._publish(session)
+        return row
+
+    def _publish(self, session: Session) -> None:
+        session.commit()
+        Publisher(self._engine, self._settings.bootstrap).publish()
+
+    def _tell_the_log(self, session: Session, row: Erasure) -> None:
+        """Tell every partition. Broken off, it is told once more, and what lies between is of before."""
+        self._publish(session)
+        registered = session.get(TopicEpoch, RAW)
+        if registered is None or registered.partitions is None:
+            raise WeirError(f"{RAW} is not registered: run weir topics.")
+        erasure = max(_now(), row.progress.get("erasure", 0) + 1)
+        looking = Cut(erasure, row.project_id, EVER, (), erasure)
+        known = _list(self._client, looking, row, row.progress.get("visits", {}))
+        line = erase_line(
+            row.project_id,
+            erasure,
+            registered.partitions,
+            (*row.profile_ids, *known.records),
+            row.device_ids,
+            _merged(row.progress.get("visits", {}), known.visits),
+        )
+        told = send_everywhere(self._settings.bootstrap, line, registered.partitions)
+        row.erased_at = max(row.erased_at, 1 + max(stamp for _, stamp in told))
+        note(
+            row,
+            TOLD,
+            erasure=erasure,
+            account=row.progress.get("account", erasure),
+            epoch=registered.epoch,
+            ends=[offset + 1 for offset, _ in told],
+            visits=_merged(row.progress.get("visits", {}), known.visits),
+            records=sorted(known.records),
+        )
+        self._publish(session)
+
+    def _is_settled(self, session: Session, row: Erasure) -> bool:
+        """Whether nothing more belongs to the person than the log was told; else it has to be told again."""
+        cut = _cut(row)
+        await_tables(self._client, KafkaLog(self._settings.bootstrap), cut, self._patience, self._tell)
+        found = _list(self._client, cut, row, row.progress["visits"])
+        visits = _merged(row.progress["visits"], found.visits)
+        more_ids = not (found.profile_ids <= {*row.profile_ids} and found.device_ids <= {*row.device_ids})
+        more = visits != row.progress["visits"] or not found.records <= {*row.progress["records"]}
+        if not (more_ids or more):
+            return True
+        self._tell("more belongs to the person than was known: the log is told again")
+        add_ids(row, found.profile_ids, found.device_ids)
+        note(row, LISTED, visits=visits)
+        self._publish(session)
+        return False
+
+    def _count(self, session: Session, row: Erasure) -> None:
+        cut, counted = _cut(row), dict[str, int]()
+        for table in CONDITIONS:
+            counted[table] = count_rows(self._client, cut, table)
+            account(self._client, cut, table)
+            self._tell(f"{table}: {counted[table]:,} rows")
+        note(row, COUNTED, counted=counted, hours=touched_hours(self._client, cut))
+        session.commit()
+
+    def _delete(self, session: Session, row: Erasure) -> None:
+        cut = _cut(row)
+        put_in_force(self._client, cut)
+        for table in CONDITIONS:
+            with taken_off(self._client, self._sinks, f"{table}_queue"):
+                if count_rows(self._client, cut, table):
+                    self._tell(f"deleting from {table}")
+                    delete_rows(self._client, self._sinks, cut, table)
+        note(row, DELETED)
+        session.commit()
+
+    def _finish(self, session: Session, row: Erasure) -> None:
+        cut = _cut(row)
+        for rollup in ROLLUPS:
+            self._tell(f"making {rollup.table} anew where it changed")
+            remake(self._client, self._sinks, rollup, (datetime.fromtimestamp(at, UTC) for at in row.progress["hours"]))
+        left = {table: number for table in CONDITIONS if (number := count_rows(self._client, cut, table))}
+        if left:
+            note(row, COUNTED)
+            session.commit()
+            raise ErasureError(f"Rows came back ({left}): run it again.")
+        finish(row, row.progress["counted"])
+        session.commit()
+
+
+def receipt(row: Erasure) -> dict[str, Any]:
+    """What is to be said of an erasure: whose ids, when, how far it is, and how many rows of which table went."""
+    return {
+        "project_id": row.project_id,
+        "profile_id": row.profile_id,
+        "profile_ids": list(row.profile_ids),
+        "device_ids": list(row.device_ids),
+        "state": row.stage,
+        "erased_at": _text(datetime.fromtimestamp(row.erased_at / 1000, UTC)),
+        "begun_at": _text(row.begun_at),
+        "finished_at": None if row.stage != DONE or row.finished_at is None else _text(row.finished_at),
+        "removed": dict(row.removed),
+    }
+
+
+def _list(client: Client, cut: Cut, row: Erasure, visits: Mapping[str, Sequence[str]]) -> Found:
+    """List all that is known of the person, and look what else is its."""
+    known = [each for sessions in visits.values() for each in sessions]
+    list_ids(client, cut, {"profile": row.profile_ids, "device": row.device_ids, "session": known})
+    found = find(client, cut)
+    list_ids(client, cut, {"session": found.sessions})
+    return found
+
+
+def _cut(row: Erasure) -> Cut:
+    said = row.progress
+    return Cut(said["erasure"], row.project_id, said["epoch"], tuple(said["ends"]), row.erased_at, said["account"])
+
+
+def _merged(one: Mapping[str, Sequence[str]], other: Mapping[str, Any]) -> dict[str, list[str]]:
+    return {device: sorted({*one.get(device, ()), *other.get(device, ())}) for device in sorted({*one, *other})}
+
+
+def _now() -> int:
+    return round(datetime.now(UTC).timestamp() * 1000)
+
+
+def _text(moment: datetime) -> str:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat(timespec="milliseconds")
