@@ -18,7 +18,7 @@ CORRECTED_VERSION = 2**31
 their pair must not be taken for this row's."""
 _SETTINGS = {"max_bytes_before_external_group_by": 1_000_000_000, "max_bytes_before_external_sort": 1_000_000_000}
 _PLACE = ("log_topic", "log_epoch", "log_partition", "log_offset")
-_OWN_COUNTS = "('events', 'session_events', 'sessions')"
+_OWN_COUNTS = "('events', 'session_events')"
 
 
 def settle(client: Client, plan: Plan) -> None:
@@ -99,7 +99,7 @@ def _touch(client: Client, plan: Plan) -> None:
             if(was.standing > 0, was.month, made.month),
             if(now.stored > 0, now.part, was.part),
             multiIf(begun.found > 0, begun.at, now.first > 0, now.first, had.at),
-            was.standing > 0, had.found > 0, was.closed > 0,
+            was.standing > 0, was.closed > 0,
             now.stored, now.views, least(now.money, 4611686018427387904), now.started, now.ended
         from ({ids}) as ids
         left join
@@ -129,9 +129,8 @@ def _touch(client: Client, plan: Plan) -> None:
         ) as begun on begun.project_id = ids.project_id and begun.session_id = ids.session_id
         left join
         (
-            select project_id, session_id, min(raw_offset) as at, count() as found
-            from events where {within()} and name = 'session_start' and synthesized = 1
-            group by project_id, session_id
+            select project_id, session_id, min(raw_offset) as at
+            from events where {within()} and device_id != '' group by project_id, session_id
         ) as had on had.project_id = ids.project_id and had.session_id = ids.session_id
     """
     _run(client, plan, SESSIONS, sql)
@@ -177,7 +176,7 @@ def _sessions(client: Client, plan: Plan) -> None:
 
 def _ledger(client: Client, plan: Plan) -> None:
     """The ledger of the range: what became of each line by processing, and the rows that stand. Rows of tables that are
-    not reprocessed are told as they were.
+    not reprocessed are told as they were, and so are sessions begun, but for those that come or go.
     """
     counts = f"""
         select raw_partition, raw_offset, 'events' as name, toYYYYMM(created_at) as month, toInt64(count()) as number
@@ -189,8 +188,8 @@ def _ledger(client: Client, plan: Plan) -> None:
             on touched.project_id = event.project_id and touched.session_id = event.session_id
         group by event.raw_partition, event.raw_offset, touched.session_month
         union all
-        select raw_partition, begun_at, 'sessions', session_month, toInt64(count()) from {TOUCHED}
-        where event_count > 0 and (had_begun or not was_there) group by raw_partition, begun_at, session_month
+        select raw_partition, begun_at, 'sessions', session_month, sum(toInt64(event_count > 0) - toInt64(was_there))
+        from {TOUCHED} group by raw_partition, begun_at, session_month
         union all
         select raw_partition, from_offset, told.1, told.2, told.3
         from (
@@ -218,7 +217,12 @@ def _ledger(client: Client, plan: Plan) -> None:
         left join
         (
             select raw_partition, raw_offset, arraySort(groupArray((name, month, number))) as told
-            from ({counts}) group by raw_partition, raw_offset
+            from
+            (
+                select raw_partition, raw_offset, name, month, sum(number) as number
+                from ({counts}) group by raw_partition, raw_offset, name, month having number != 0
+            )
+            group by raw_partition, raw_offset
         ) as counted on counted.raw_partition = made.raw_partition and counted.raw_offset = made.from_offset
         left join ({dropped}) as dropped
             on dropped.raw_partition = made.raw_partition and dropped.raw_offset = made.from_offset

@@ -21,7 +21,6 @@ create table {TOUCHED}
     raw_partition UInt16,
     begun_at UInt64,
     was_there UInt8,
-    had_begun UInt8,
     was_closed UInt8,
     event_count UInt32,
     screen_view_count UInt32,
