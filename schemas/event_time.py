@@ -60,6 +60,9 @@ def parse_iso_ms(text: str) -> int | None:
         return None
 
 
+_FRACTIONS = tuple(f".{millisecond:03d}" for millisecond in range(1_000))
+
+
 @lru_cache(maxsize=8_192)
 def _second_text(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
@@ -68,7 +71,7 @@ def _second_text(second: int) -> str:
 def clickhouse_time(time_ms: int) -> str:
     """``YYYY-MM-DD hh:mm:ss.mmm`` in UTC, as ClickHouse reads a DateTime64(3)."""
     second, millisecond = divmod(time_ms, 1000)
-    return f"{_second_text(second)}.{millisecond:03d}"
+    return _second_text(second) + _FRACTIONS[millisecond]
 
 
 @lru_cache(maxsize=1_024)

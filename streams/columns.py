@@ -1,6 +1,7 @@
 """Columns that many rows have alike, with their JSON ready: what is the same in a thousand rows is written once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -16,24 +17,28 @@ class Columns(dict[str, Any]):
         self.json = orjson.dumps(values)[1:-1]
 
 
-class Row(dict[str, Any]):
-    """A row's own columns; those in ``shared`` can be asked for as if they were among them. Ask, don't iterate."""
+class Row(Mapping[str, Any]):
+    """All columns of a row: its ``own``, and those that it shares with others."""
 
-    __slots__ = ("shared",)
-    shared: tuple[Columns, ...]
+    __slots__ = ("_own", "_shared")
 
-    def __missing__(self, name: str) -> Any:
-        for columns in self.shared:
+    def __init__(self, own: Mapping[str, Any], shared: tuple[Columns, ...]) -> None:
+        self._own = own
+        self._shared = shared
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._own:
+            return self._own[name]
+        for columns in self._shared:
             if name in columns:
                 return columns[name]
         raise KeyError(name)
 
-    def get(self, name: str, default: Any = None) -> Any:
-        """The value of a column, its own or shared."""
-        try:
-            return self[name]
-        except KeyError:
-            return default
+    def __iter__(self) -> Iterator[str]:
+        return chain(self._own, *self._shared)
+
+    def __len__(self) -> int:
+        return len(self._own) + sum(map(len, self._shared))
 
 
 def row_json(own: Mapping[str, Any], shared: tuple[Columns, ...]) -> bytes:

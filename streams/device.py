@@ -141,14 +141,14 @@ def take(device: Device, event: Prepared, place: Place, rows: Rows) -> bool:
         return True
     if event.bot or not device.device_id:
         session_id = "" if event.bot else event.raw.session_id
-        row = _event_row(event, device, session_id, place)
-        rows.event(row, month_of(event.time), event.source, event.surroundings)
+        event.columns["session_id"] = session_id
+        rows.event(event.columns, month_of(event.time), event.source, event.surroundings)
         return True
     session = _session_of(device, event, named, place, rows)
-    row = _event_row(event, device, session["session_id"], place)
+    event.columns["session_id"] = session["session_id"]
     if event.is_screen_view and session is device.current:
-        row["properties"] = _viewed(device, event)
-    rows.event(row, month_of(event.time), _source_of(device, session, event), event.surroundings)
+        event.columns["properties"] = _viewed(device, event)
+    rows.event(event.columns, month_of(event.time), _source_of(device, session, event), event.surroundings)
     rows.count("session_events", session["session_month"])
     return True
 
@@ -248,28 +248,6 @@ def _source_of(device: Device, session: Session, event: Prepared) -> Columns:
     if source is None:
         source = device.sources[session["session_id"]] = Columns({name: session[name] for name in _SOURCE})
     return source
-
-
-def _event_row(event: Prepared, device: Device, session_id: str, place: Place) -> dict[str, Any]:
-    return {
-        "project_id": device.project_id,
-        "event_id": event.event_id,
-        "name": event.name,
-        "device_id": device.device_id,
-        "session_id": session_id,
-        "profile_id": event.raw.profile_id,
-        **event.columns,
-        "bot": event.bot,
-        "duration_ms": 0,
-        "revenue": event.revenue,
-        "currency": event.currency,
-        "properties": event.properties,
-        "synthesized": 0,
-        "raw_epoch": place.epoch,
-        "raw_partition": place.partition,
-        "raw_offset": place.offset,
-        "raw_line": place.line,
-    }
 
 
 _SOURCE = tuple(Source.model_fields)

@@ -5,7 +5,7 @@ What a message does depends on the messages before it and on the control data in
 grouped.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -16,6 +16,7 @@ from schemas.raw_event import RawKind
 from schemas.topics import MAX_MESSAGE_BYTES, MAX_RAW_MESSAGE_BYTES, RAW
 from streams import metrics
 from streams.chunk import Chunk, SourceMessage
+from streams.columns import Columns
 from streams.device import take
 from streams.erase import erase
 from streams.erasures import Erasures
@@ -74,7 +75,7 @@ class DevicesProcessor:
         projects: Callable[[], dict[str, ProjectRecord]],
         locate: Locate,
         rules: Callable[[], dict[str, ProjectRules]] = dict,
-        live: Callable[[Iterable[EventRow]], object] = tuple,
+        live: Callable[[Seen], object] = len,
         erasures: Erasures | None = None,
     ) -> None:
         self._partition = partition
@@ -162,14 +163,14 @@ class _Batch:
         changes |= self._devices.changes(self._rows, self._last)
         return Outcome(self._rows.finish(), changes, end, self._applied, self._lines)
 
-    def _watch(self, row: EventRow) -> None:
-        self._rules.see(row)
-        see(self._seen, row)
+    def _watch(self, own: EventRow, shared: tuple[Columns, ...]) -> None:
+        self._rules.see(own, shared)
+        see(self._seen, own, shared)
 
     def _applied(self) -> None:
         self._owner._clock = self._clock
         self._owner._abandoned = {}
-        self._owner._live(self._seen.values())
+        self._owner._live(self._seen)
         self._owner._sequences.commit(self._sequences)
         if self._misplaced:
             metrics.MISPLACED.inc(self._misplaced)

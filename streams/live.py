@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -14,6 +14,7 @@ from schemas.event_time import clickhouse_time, parse_iso_ms
 from schemas.live import LIVE_MS, MAX_OTHERS, MAX_VISITORS, MESSAGES_PER_SECOND, visitor_hash
 from schemas.partition import project_partition
 from schemas.topics import FORMAT_VERSION, HEADER_FORMAT, LIVE
+from streams.columns import Columns, Row
 
 logger = logging.getLogger(__name__)
 
@@ -25,20 +26,20 @@ _COPIED = ("session_id", "profile_id", "name", "path", "origin", "country", "cit
 _COPIED_TOO = ("browser", "referrer_name")
 _HEADERS: Headers = [(HEADER_FORMAT, FORMAT_VERSION.encode())]
 
-EventRow = dict[str, Any]
-Seen = dict[tuple[str, str], EventRow]
-"""The newest event row of each (project, device)."""
+EventRow = Mapping[str, Any]
+Seen = dict[tuple[str, str], tuple[EventRow, tuple[Columns, ...]]]
+"""The newest event row of each (project, device): its own columns, and those it shares."""
 
 
-def see(seen: Seen, row: EventRow) -> None:
+def see(seen: Seen, own: EventRow, shared: tuple[Columns, ...] = ()) -> None:
     """Note an event row, if it makes a device live: no crawler's, none that we made up, none without a device."""
-    device_id = row["device_id"]
-    if not device_id or row["bot"] or row["synthesized"]:
+    device_id = own["device_id"]
+    if not device_id or own["bot"] or own["synthesized"]:
         return
-    key = (row["project_id"], device_id)
+    key = (own["project_id"], device_id)
     known = seen.get(key)
-    if known is None or known["created_at"] <= row["created_at"]:
-        seen[key] = row
+    if known is None or known[0]["created_at"] <= own["created_at"]:
+        seen[key] = (own, shared)
 
 
 def interval_seconds(own: int, partitions: int) -> float:
@@ -52,18 +53,18 @@ class LiveVisitors:
     def __init__(self) -> None:
         self._waiting: Seen = {}
 
-    def take(self, rows: Iterable[EventRow], now_ms: int) -> None:
+    def take(self, seen: Seen, now_ms: int) -> None:
         """Rows of a committed batch; what is not live any more (a backlog) is let go."""
         since = clickhouse_time(now_ms - LIVE_MS)
-        for row in rows:
-            if row["created_at"] > since and len(self._waiting) < MAX_WAITING:
-                see(self._waiting, row)
+        for own, shared in seen.values():
+            if own["created_at"] > since and len(self._waiting) < MAX_WAITING:
+                see(self._waiting, own, shared)
 
     def messages(self) -> dict[str, bytes]:
         """By project what is to be told (``schemas.live.LiveMessage``), and nothing of it a second time."""
         by_project: dict[str, list[EventRow]] = defaultdict(list)
-        for (project_id, _), row in self._waiting.items():
-            by_project[project_id].append(row)
+        for (project_id, _), (own, shared) in self._waiting.items():
+            by_project[project_id].append(Row(own, shared))
         self._waiting = {}
         return {project_id: _message(project_id, rows) for project_id, rows in by_project.items()}
 
@@ -112,9 +113,9 @@ class LiveTopic:
             }
         )
 
-    def take(self, rows: Iterable[EventRow]) -> None:
+    def take(self, seen: Seen) -> None:
         """The newest row of each device of a committed batch."""
-        self._visitors.take(rows, time.time_ns() // 1_000_000)
+        self._visitors.take(seen, time.time_ns() // 1_000_000)
 
     def tell(self, own: int) -> None:
         """Send what waits, if it is time to; ``own``: partitions of the raw topic that are this worker's."""

@@ -23,7 +23,7 @@ from schemas.raw_event import RawEvent
 from schemas.raw_line import RawLine, decode_line, raw_line
 from streams.columns import Columns
 from streams.enrich.geo import NOWHERE, Geo
-from streams.enrich.measures import measured
+from streams.enrich.measures import PREVIOUS, measured
 from streams.enrich.properties import safe_plain, safe_properties
 from streams.enrich.referrer import MAX_REFERRER
 from streams.enrich.revenue import NO_REVENUE, parse_revenue
@@ -37,9 +37,10 @@ _CACHE_ENTRIES = 8_192
 _LOW_HALF = 2**64 - 1
 _TAKEN = frozenset(
     {"__path", "__referrer", "__title", "__timestamp", "__revenue", "__currency", "__deviceId", "__ip", "__identify"}
-    | {"__language", "__screen", "__bot", "__bot_reasons"}
+    | {"__language", "__screen", "__bot", "__bot_reasons", PREVIOUS}
 )
 """Properties that have a column or a meaning of their own, or that only we may set: not stored as properties."""
+_BELOW_PREVIOUS = f"{PREVIOUS}."
 _PLACED = frozenset({"__query", "__hash", "__scroll_depth", "__web_vitals"})
 """Properties that we set; a sender's own of that name is put below what we say."""
 _HINTS = frozenset(HINT_NAMES)
@@ -84,9 +85,9 @@ class Page(NamedTuple):
 
 @dataclass(slots=True)
 class Prepared:
-    """An event before its device is known: times in milliseconds, ``columns`` as in ``schemas.event.Event``.
-    ``payload`` is None for a plain track; ``changes`` are those to profiles and groups. ``surroundings`` and ``source``
-    are shared with other events.
+    """An event before its device is known; ``time`` is in milliseconds. ``columns`` are those of
+    ``schemas.event.Event``, the session's left empty, but for those shared with other events (``surroundings`` and
+    ``source``). ``payload`` is None for a plain track; ``changes`` are those to profiles and groups.
     """
 
     raw: RawLine
@@ -176,6 +177,11 @@ def prepare(raw: RawLine, place: Place, project: ProjectRecord | None, locate: L
     if not _OVERRIDES.isdisjoint(given):
         surroundings = _surroundings(override_agent(sender.agent, given), locate(raw.ip) if raw.ip else NOWHERE)
     properties = _properties(name, given, page)
+    bot = "" if project.bot_policy is BotPolicy.KEEP else sender.bot
+    currency = revenue.currency or (project.currency if revenue.amount else "")
+    title, language, screen = given.get("__title"), given.get("__language"), given.get("__screen")
+    if type(language) is not str or not language:
+        language = raw.hints.get("accept-language", "").split(",", 1)[0]
     return Prepared(
         raw=raw,
         payload=payload,
@@ -184,23 +190,39 @@ def prepare(raw: RawLine, place: Place, project: ProjectRecord | None, locate: L
         time=time,
         name=name,
         is_screen_view=name == "screen_view",
-        bot="" if project.bot_policy is BotPolicy.KEEP else sender.bot,
+        bot=bot,
         revenue=revenue.amount,
-        currency=revenue.currency or (project.currency if revenue.amount else ""),
+        currency=currency,
         surroundings=surroundings,
         source=page.source,
         columns={
+            "project_id": raw.project_id,
+            "event_id": event_id,
+            "name": name,
+            "device_id": raw.device_id,
+            "session_id": "",
+            "profile_id": raw.profile_id,
             "created_at": clickhouse_time(time),
             "received_at": clickhouse_time(received),
             "path": page.location.path,
             "origin": page.location.origin,
-            "title": _text(given, "__title")[:512],
-            "language": (_text(given, "__language") or raw.hints.get("accept-language", "").split(",", 1)[0])[:35],
-            "screen": _text(given, "__screen")[:20],
+            "title": title[:512] if type(title) is str else "",
+            "language": language[:35],
+            "screen": screen[:20] if type(screen) is str else "",
             "sdk_name": raw.sdk_name,
             "sdk_version": raw.sdk_version,
             "ip": sender.ip,
             "groups": groups,
+            "bot": bot,
+            "duration_ms": 0,
+            "revenue": revenue.amount,
+            "currency": currency,
+            "properties": properties,
+            "synthesized": 0,
+            "raw_epoch": place.epoch,
+            "raw_partition": place.partition,
+            "raw_offset": place.offset,
+            "raw_line": place.line,
         },
         properties=properties,
         changes=changes_of(raw, payload, properties, surroundings) if payload is not None else [],
@@ -224,7 +246,7 @@ def _properties(name: str, given: Mapping[str, Any], page: Page) -> dict[str, An
         plain = safe_plain(given, _TAKEN, page.properties)
         if plain is not None:
             return plain
-    own = {key: value for key, value in given.items() if key not in _TAKEN}
+    own = {key: value for key, value in given.items() if key not in _TAKEN and not key.startswith(_BELOW_PREVIOUS)}
     # Put in before they are made safe: a sender's own "__query" beside "__query.a" is a row that no store can read.
     own |= _said_by(page.location)
     own |= measures

@@ -1,6 +1,7 @@
 """The rows a batch gives rise to, packed into envelopes per topic, and counted for the ledger as they come."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -14,7 +15,7 @@ from schemas.partition import partition_of, project_partition
 from schemas.profile import ProfileOpKind
 from schemas.raw_event import ErasePayload
 from streams import metrics
-from streams.columns import Columns, Row, row_json
+from streams.columns import Columns, row_json
 from streams.identity import Link
 from streams.payloads import Change
 from streams.prepare import Place, Prepared
@@ -61,15 +62,13 @@ class Rows:
         self._partitions = partitions
         self._epochs = epochs
         self._open: dict[tuple[str, int], _Envelope] = {}
-        self._counts: dict[tuple[str, int], int] = {}
-        self.watch: Callable[[dict[str, Any]], None] | None = None
+        self._counts: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self.watch: Callable[[Mapping[str, Any], tuple[Columns, ...]], None] | None = None
 
     def event(self, row: dict[str, Any], month: int, *shared: Columns) -> None:
         """A row of ``weir.events``, some of whose columns are shared with others; ``watch`` sees all of it."""
         if self.watch is not None:
-            seen = Row(row)
-            seen.shared = shared
-            self.watch(seen)
+            self.watch(row, shared)
         row["log_epoch"] = self._epochs[topics.EVENTS]
         self._put(topics.EVENTS, self._partition, row_json(row, shared))
         self.count("events", month)
@@ -162,14 +161,13 @@ class Rows:
 
     def count(self, table: str, month: int) -> None:
         """Note for the ledger one row (or other countable thing) of ``table`` in ``month``."""
-        key = (table, month)
-        self._counts[key] = self._counts.get(key, 0) + 1
+        self._counts[table, month] += 1
 
     def ledger(self, kind: str, place: Place, to_offset: int, tally: Tally) -> None:
         """Close the account of one raw message, or of a range without any."""
         counts = sorted(self._counts.items())
         if counts:
-            self._counts = {}
+            self._counts.clear()
         row = {
             "kind": kind,
             "raw_epoch": place.epoch,

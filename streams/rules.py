@@ -17,6 +17,7 @@ from schemas.matching import compile_conditions
 from schemas.notification import MAX_EXCERPT_ITEMS, MAX_EXCERPT_PROPERTIES, MAX_EXCERPT_TEXT
 from schemas.rules import MAX_RULES, OncePer, RuleStep
 from streams import metrics
+from streams.columns import Columns, Row
 
 STATE_PREFIX = b"rules/"
 MAX_REMEMBERED = 32
@@ -30,7 +31,7 @@ _COPIED = ("project_id", "event_id", "name", "device_id", "session_id", "profile
 _COPIED_TOO = ("country", "city", "referrer_name", "revenue", "currency")
 _COORDINATES = ("raw_epoch", "raw_partition", "raw_offset", "raw_line")
 
-EventRow = dict[str, Any]
+EventRow = Mapping[str, Any]
 """A row of ``weir.events``; see ``schemas.event.Event``."""
 Memory = dict[str, list[Any]]
 """What a device's state says, by rule id, the least recently touched first: [fingerprint of the rule, steps done,
@@ -222,11 +223,12 @@ class RulesBatch:
         self._offset = -1
         self._told = 0
 
-    def see(self, row: EventRow) -> None:
-        """An event row that goes out. Crawlers are nobody's business."""
-        rules = self._rules.get(row["project_id"])
-        if rules is None or row["bot"]:
+    def see(self, own: EventRow, shared: tuple[Columns, ...] = ()) -> None:
+        """An event row that goes out: its own columns, and those it shares. Crawlers are nobody's business."""
+        rules = self._rules.get(own["project_id"])
+        if rules is None or own["bot"]:
             return
+        row = Row(own, shared)
         for rule, steps in rules.matches(row):
             memory = {} if rule.is_stateless else self._memory(rules, row)
             if take(rule, steps, row, memory):

@@ -83,10 +83,5 @@ def _number(value: Any, highest: float) -> float | None:
 
 
 def with_previous_view(properties: dict[str, Any], path: str, duration_ms: int) -> dict[str, Any]:
-    """Properties (safe ones, left as they are) and what is known of the screen view before. What a sender has put in
-    its place goes.
-    """
-    own = {key: value for key, value in properties.items() if not key.startswith(PREVIOUS)}
-    own[f"{PREVIOUS}.path"] = path
-    own[f"{PREVIOUS}.duration_ms"] = duration_ms
-    return own
+    """Safe properties, of which none is below ``PREVIOUS``, and what is known of the screen view before."""
+    return {**properties, f"{PREVIOUS}.path": path, f"{PREVIOUS}.duration_ms": duration_ms}

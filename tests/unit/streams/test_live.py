@@ -28,7 +28,7 @@ def told(log: RawLog, now: int = NOON) -> LiveMessage:
     live = LiveVisitors()
     partition = Partition(
         lambda: DevicesProcessor(
-            PARTITION, PARTITIONS, EPOCHS, lambda: PROJECTS, nowhere, dict, lambda rows: live.take(rows, now)
+            PARTITION, PARTITIONS, EPOCHS, lambda: PROJECTS, nowhere, dict, lambda seen: live.take(seen, now)
         )
     )
     partition.take([log.chunk()])
@@ -79,7 +79,7 @@ def row(number: int) -> EventRow:
 def test_a_message_is_bounded() -> None:
     live = LiveVisitors()
     count = MAX_VISITORS + MAX_OTHERS + 7
-    live.take([row(number) for number in range(count)], NOON)
+    live.take({(PROJECT, str(number)): (row(number), ()) for number in range(count)}, NOON)
     value = live.messages()[PROJECT]
     message = LiveMessage.model_validate_json(value)
     assert [len(message.visitors), len(message.others), message.more] == [MAX_VISITORS, MAX_OTHERS, 7]
