@@ -13,6 +13,7 @@ from urllib.parse import quote
 import orjson
 
 from ingest.client_ip import parse_address
+from ingest.limits import line_limit
 from ingest.protocols.protocol import SentEvent
 from schemas.address import MAX_ADDRESS, Address, read_address, truncate_ip
 
@@ -63,17 +64,20 @@ class _Shortener:
 
     def event(self, event: SentEvent) -> SentEvent:
         also = event.also if event.also is None else self.event(event.also)
-        if not self._may_hold_any(event.payload):
+        if not self._may_hold_any(event.payload, line_limit(event.kind)):
             return event if also is event.also else event._replace(also=also)
         payload = {key: value if key in _IDS else self._value(key, value) for key, value in event.payload.items()}
         return event._replace(payload=payload, also=also)
 
-    def _may_hold_any(self, payload: Mapping[str, Any]) -> bool:
-        """What most payloads fail, so that few are walked through."""
+    def _may_hold_any(self, payload: Mapping[str, Any], longest: int) -> bool:
+        """What most payloads fail, so that few are walked through; ``longest``: those that are longer are refused."""
         try:
             written = orjson.dumps(payload).lower()
         except orjson.JSONEncodeError:
-            return True
+            # Nested too deeply to be written down, or to be walked through: it will be refused.
+            return False
+        if len(written) > longest:
+            return False
         if any(spelling in written for spelling in self._spellings) or _WHOLE.search(written):
             return True
         return self._is_six and (b"::" in written or written.count(b":") > 6)

@@ -13,21 +13,22 @@ from ingest.anonymize import without_addresses
 from ingest.answers import bad_request
 from ingest.client_ip import given_address
 from ingest.gateway import Gateway
-from ingest.limits import MAX_USER_AGENT, too_large
+from ingest.limits import MAX_USER_AGENT, TooLargeAltogether, line_limit, too_large
 from ingest.protocols.protocol import SentEvent, Settled
 from ingest.sender import RequestSender, describe_sender
 from ingest.visitor import Visitor
 from schemas.address import truncate_ip
 from schemas.envelope import portions
-from schemas.event_id import canonical_event_id, new_event_id
+from schemas.event_id import canonical_event_id, derived_event_id, new_event_id
 from schemas.event_time import settle_event_time, time_refusal
 from schemas.partition import partition_of
 from schemas.raw_event import RawKind
-from schemas.topics import MAX_RAW_MESSAGE_BYTES, MAX_REPLAY_MESSAGE_BYTES
+from schemas.topics import MAX_RAW_MESSAGE_BYTES
 
-_TRACK, _REPLAY = RawKind.TRACK, RawKind.REPLAY
+_TRACK = RawKind.TRACK
 """Members of an enumeration are slow to find, and this is done for every event."""
 
+_LONGEST_KEY = 256
 RequestHeaders = Mapping[bytes, bytes]
 
 _TIME_MESSAGES = {"event_too_old": "The event is older than the project keeps events."}
@@ -44,8 +45,11 @@ class Bundle:
         ip: str,
         admission: Admission,
         received_ms: int,
+        room: int = 16 * MAX_RAW_MESSAGE_BYTES,
     ) -> None:
+        """``room``: bytes that all its events together may have."""
         self._gateway = gateway
+        self._most = self._room = room
         self._project = admission.project
         self._admission = admission
         self._screens = gateway.rules.screens(admission)
@@ -54,7 +58,7 @@ class Bundle:
         self._received_ms = received_ms
         self._ip = ip
         self._sender = sender = describe_sender(headers)
-        self._key = headers.get(b"idempotency-key", b"").decode("latin-1")
+        self._key = _name_of(headers.get(b"idempotency-key", b""))
         self._asked = 0
         head = _remembered_head if sender.common else _head
         self._head = head(admission.project.id, protocol, admission.client_id, sender)
@@ -70,7 +74,7 @@ class Bundle:
         """Settle time, device, session and partition of an event.
 
         :raises Refusal: 400 for an event that can't be stored, 401 for one that is filtered, 413 for one that is too
-            large, 503 without a salt; `BotDropped`.
+            large, 503 without a salt; `BotDropped`; `TooLargeAltogether` when nothing of the request can be taken.
         """
         self._asked += 1
         if event.claims_revenue:
@@ -145,9 +149,12 @@ class Bundle:
             "payload": event.payload,
         }
         line = self._head + _dump(own)[1:]
-        limit = MAX_REPLAY_MESSAGE_BYTES if event.kind is _REPLAY else MAX_RAW_MESSAGE_BYTES
+        limit = line_limit(event.kind)
         if len(line) > limit:
             raise too_large(limit)
+        if len(line) > self._room:
+            raise TooLargeAltogether(self._most)
+        self._room -= len(line)
         return line
 
     def _put(self, event: SentEvent, settled: Settled, line: bytes) -> None:
@@ -172,6 +179,12 @@ class Bundle:
             await futures[0]
         else:
             await asyncio.gather(*futures)
+
+
+def _name_of(key: bytes) -> str:
+    """An Idempotency-Key, in so few characters that a batch may have it in the id of each event."""
+    text = key.decode("latin-1")
+    return text if len(text) <= _LONGEST_KEY else derived_event_id(text)
 
 
 def _head(project_id: str, protocol: str, client_id: str, sender: RequestSender) -> bytes:

@@ -25,7 +25,7 @@ from ingest.body_encoding import decompress
 from ingest.bundle import Bundle, RequestHeaders
 from ingest.client_ip import FORWARDED
 from ingest.gateway import Gateway
-from ingest.limits import read_body
+from ingest.limits import TooLargeAltogether, read_body, room_for_events
 from ingest.protocols.protocol import Protocol, Request, SentEvent, Settled, Submission, Verdict
 from ingest.rules import BotDropped
 from schemas.raw_event import RawKind
@@ -55,6 +55,7 @@ class Collect:
         self._protocol = protocol
         self._gateway = gateway
         self._limit = protocol.max_body_bytes or gateway.settings.gateway_max_body_bytes
+        self._room = room_for_events(self._limit, gateway.settings.gateway_in_flight_bytes)
         self._accepted = {kind: gateway.metrics.accepted.labels(protocol.name, kind.value) for kind in RawKind}
         self._sharing = {other.name: Collect(other, gateway) for other in protocol.among}
 
@@ -139,7 +140,7 @@ class Collect:
         self, request: Request, submission: Submission, ip: str, admission: Admission, allowance: Allowance | None
     ) -> Answer:
         protocol, gateway = self._protocol, self._gateway
-        bundle = Bundle(gateway, protocol.name, request.headers, ip, admission, request.received_ms)
+        bundle = Bundle(gateway, protocol.name, request.headers, ip, admission, request.received_ms, self._room)
         if submission.asks:
             return protocol.accepted(request, [bundle.asker()])
         verdicts = await self._verdicts(bundle, submission.events)
@@ -178,8 +179,8 @@ class Collect:
                 raise event
             return bundle.add(event)
         except Refusal as refusal:
-            if refusal.status >= 500:
-                raise  # nothing of it is the event's fault: all of the request shall come again
+            if refusal.status >= 500 or isinstance(refusal, TooLargeAltogether):
+                raise  # not this event's fault: all of the request shall come again, or in parts
             self._count_refusal(refusal)
             return refusal
 

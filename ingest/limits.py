@@ -3,7 +3,10 @@
 import asyncio
 
 from ingest.answers import Receive, Refusal, bad_request
+from schemas.raw_event import RawKind
+from schemas.topics import MAX_RAW_MESSAGE_BYTES, MAX_REPLAY_MESSAGE_BYTES
 
+_REPLAY = RawKind.REPLAY
 MAX_USER_AGENT = 2_048
 MAX_HINT = 512
 """Characters of one header that describes the client; what goes beyond is cut off."""
@@ -13,6 +16,8 @@ MAX_GROUP_ID = 128
 MAX_GIVEN_DEVICE_ID = 64
 MAX_SESSION_ID = 64
 MAX_EVENT_NAME = 80
+_SAID_AGAIN = 8 * 1024 * 1024
+"""What a sender's headers and what is said of all events may add to a batch."""
 BODY_SECONDS = 15.0
 """A body has to be here by then: whoever sends it a byte at a time must not hold a connection for ever."""
 
@@ -20,6 +25,25 @@ BODY_SECONDS = 15.0
 def too_large(limit: int) -> Refusal:
     """The refusal of a body or event of more than ``limit`` bytes."""
     return Refusal(413, "too_large", f"At most {limit} bytes are taken at once.")
+
+
+class TooLargeAltogether(Refusal):
+    """The refusal of a request whose events together are too large, whatever each of them is."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413, "too_large", f"The events of this request come to more than {limit} bytes: send fewer.")
+
+
+def room_for_events(body_limit: int, in_flight_bytes: int) -> int:
+    """How many bytes the events of a request may become, whose body may have ``body_limit``. What it says once for all
+    its events is written into each: without a bound a megabyte would become gigabytes.
+    """
+    return min(2 * body_limit + _SAID_AGAIN, in_flight_bytes)
+
+
+def line_limit(kind: RawKind) -> int:
+    """How long an event of this kind may be, as JSON on the raw topic."""
+    return MAX_REPLAY_MESSAGE_BYTES if kind is _REPLAY else MAX_RAW_MESSAGE_BYTES
 
 
 async def read_body(receive: Receive, declared: bytes | None, limit: int) -> bytes:

@@ -28,6 +28,8 @@ _BACKLOG = 2_048
 _CONNECTIONS = 16_384
 """Open at once in one process, idle ones too: what comes beyond waits until one is closed."""
 _OTHER_FILES = 512
+_HEAD_BYTES = 64 * 1024
+"""The longest head of a request. A connection may fill as much without having said anything."""
 
 
 def serve(settings: GatewaySettings) -> int:
@@ -56,7 +58,7 @@ async def _serve_one(settings: GatewaySettings) -> None:
         websockets=False,
         backlog=_BACKLOG,
         backpressure=_connections(),
-        http1_settings=HTTP1Settings(keep_alive=True),
+        http1_settings=HTTP1Settings(keep_alive=True, max_buffer_size=_HEAD_BYTES),
         log_enabled=False,
     )
     calm_garbage_collection()

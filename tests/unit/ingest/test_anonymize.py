@@ -39,3 +39,16 @@ def test_no_payload_with_an_address_is_passed_over(text: str, shape: dict[str, A
     address = parse_address(text)
     if address is not None and truncate_ip(str(address)) != str(address):
         assert orjson.dumps(text) not in orjson.dumps(short.payload)
+
+
+def test_what_is_nested_too_deeply_to_be_written_is_left_to_be_refused() -> None:
+    payload = orjson.loads(b'{"a":' + b"[" * 1_000 + b'"81.2.69.142"' + b"]" * 1_000 + b"}")
+    event = SentEvent(kind=RawKind.TRACK, payload=payload)
+    assert without_addresses(event, ("81.2.69.142",)) is event
+
+
+def test_what_is_too_long_to_be_taken_is_not_searched() -> None:
+    event = SentEvent(kind=RawKind.TRACK, payload={"a": "81.2.69.142 " * 100_000})
+    assert without_addresses(event, ("81.2.69.142",)) is event
+    recording = SentEvent(kind=RawKind.REPLAY, payload={"a": "81.2.69.142 " * 100_000})
+    assert without_addresses(recording, ("81.2.69.142",)).payload == {"a": "81.2.69.0 " * 100_000}

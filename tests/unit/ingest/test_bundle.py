@@ -9,6 +9,7 @@ import pytest
 from ingest.access import Admission, Project
 from ingest.bundle import Bundle
 from ingest.gateway import Gateway
+from ingest.limits import TooLargeAltogether, room_for_events
 from ingest.protocols.protocol import SentEvent
 from ingest.settings import GatewaySettings
 from schemas.control import ProjectRecord, SaltRecord
@@ -93,3 +94,28 @@ def test_a_servers_repeat_lies_where_the_first_does(gateway: Gateway) -> None:
             assert bundle.add(click(event_id=f"order {number}")).device_id == ""
             places |= set(bundle.lines)
         assert len(places) == 1
+
+
+def test_a_request_does_not_become_more_than_there_is_room_for(gateway: Gateway) -> None:
+    """What a body says once is in each of its events."""
+    record = ProjectRecord(id="shop", organization_id="acme", name="Shop")
+    admission = Admission(Project(record), "c", verified=True)
+    bundle = Bundle(gateway, "ga4", {}, "81.2.69.142", admission, NOW, room=20_000)
+    said_of_all = SentEvent(RawKind.TRACK, {"name": "clicked", "properties": {"said": "x" * 5_000}}, device_id="d")
+    for _ in range(3):
+        bundle.add(said_of_all)
+    with pytest.raises(TooLargeAltogether) as refused:
+        bundle.add(said_of_all)
+    assert (refused.value.status, refused.value.reason) == (413, "too_large")
+
+
+def test_a_key_of_any_length_names_its_events(gateway: Gateway) -> None:
+    bundles = [bundle_of(gateway, b"k" * 100_000 + end) for end in (b"1", b"1", b"2")]
+    given = [[bundle.add(click()).event_id for _ in range(2)] for bundle in bundles]
+    assert given[0] == given[1]
+    assert len({*given[0], *given[2]}) == 4
+
+
+def test_there_is_room_for_what_a_body_says_and_for_no_more_than_may_wait_for_kafka() -> None:
+    assert room_for_events(10_000_000, 64 * 1024 * 1024) > 20_000_000
+    assert room_for_events(10_000_000, 4_000_000) == 4_000_000
