@@ -10,6 +10,7 @@ from operator import itemgetter
 from struct import Struct as Layout
 from typing import Any
 
+import orjson
 from msgspec import Struct
 from msgspec.msgpack import Decoder, Encoder
 
@@ -19,6 +20,7 @@ Session = dict[str, Any]
 """See ``sessions``."""
 
 _FRONT = Layout(">BQ")
+_OF_FIRST_FORM = ord("{")
 _OWN = (
     *("session_id", "session_month", "profile_id", "started", "ended", "event_count", "screen_view_count"),
     *("is_closed", "revenue", "currency", "entry_path", "entry_origin", "exit_path", "exit_origin", "version"),
@@ -73,6 +75,8 @@ def encode_device(
 
 def decode_device(value: bytes) -> _Kept:
     """The inverse; sessions still as arrays, see ``kept_session``. Raises ValueError for what is no such value."""
+    if value[0] == _OF_FIRST_FORM:
+        value = _from_first_form(value)
     return _DECODER.decode(memoryview(value)[_FRONT.size :])
 
 
@@ -88,8 +92,17 @@ def kept_sessions(kept: _Kept, project_id: str, device_id: str) -> tuple[Session
 
 def heard_of(value: bytes) -> tuple[bool, int]:
     """Whether a kept device's session is open, and when it was last heard of: the stamp in milliseconds."""
-    is_open, arrival = _FRONT.unpack_from(value)
+    is_open, arrival = _FRONT.unpack_from(value if value[0] != _OF_FIRST_FORM else _from_first_form(value))
     return bool(is_open), arrival
+
+
+def _from_first_form(value: bytes) -> bytes:
+    """What the first Weirs kept, as it is kept now: they wrote JSON, and had all of the ring in keys of its own, which
+    is given up (an event that is repeated across the upgrade counts twice).
+    """
+    data = orjson.loads(value)
+    link = (data.get("profile", ""), data.get("link", 0))
+    return encode_device(data.get("arrival", 0), link, (0, b""), data.get("current"), data.get("earlier"))
 
 
 def _session(project_id: str, device_id: str, own: tuple[Any, ...], beginning: tuple[Any, ...]) -> Session:

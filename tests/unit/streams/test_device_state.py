@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,3 +67,18 @@ def test_a_session_keeps_its_order_of_columns() -> None:
 def test_nonsense_is_refused() -> None:
     with pytest.raises(ValueError, match=r"msgpack|truncated|Expected"):
         decode_device(b"nonsense of another version")
+
+
+def test_what_the_first_weirs_kept_is_taken_over() -> None:
+    """A device as they wrote it: a session that goes on is the same session still."""
+    session = {**SESSIONS[0], "is_closed": 0, "version": 1}
+    first_form = orjson.dumps({"current": session, "arrival": NOON, "profile": "ann", "link": 7, "ring": 3})
+    assert heard_of(first_form) == (True, NOON)
+    kept = decode_device(first_form)
+    assert (kept.profile_id, kept.link_version, kept.filling) == ("ann", 7, 0)
+    assert kept_sessions(kept, PROJECT, "device-1") == (session, None)
+    state = {f"device/{PROJECT}/device-1".encode(): first_form}
+    log = RawLog().send(NOON + MINUTE, track(time=NOON + MINUTE, event_id="later"))
+    was, now = Partition(state=state).take([log.chunk()]).rows(topics.SESSIONS)
+    assert (was["sign"], was["session_id"], was["event_count"]) == (-1, session["session_id"], session["event_count"])
+    assert (now["sign"], now["session_id"], now["event_count"]) == (1, was["session_id"], was["event_count"] + 1)
