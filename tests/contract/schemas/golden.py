@@ -43,7 +43,9 @@ def golden_rows() -> dict[str, dict[str, Any]]:
     for message in messages:
         people.take([Chunk(topics.PROFILE_OPS, 5, message.offset, [message], message.offset + 1)])
     by_kind = {operation["op"]: operation for operation in operations}
-    profiles = dict(zip((row["op"] for row in operations if "profile_id" in row), people.rows(topics.PROFILES), strict=True))
+    profiles = dict(
+        zip((row["op"] for row in operations if "profile_id" in row), people.rows(topics.PROFILES), strict=True)
+    )
     start, *_ = (row for row in devices.events("session_start") if row["raw_line"] == ORDER.index("screen_view"))
     ended = log.ticks(STAMP, STAMP + 31 * 60_000).chunk(1)
     first_rows = len(devices.rows(topics.SESSIONS))
