@@ -181,7 +181,8 @@ def _send(
     for method in protocol.methods:
         sent = urlencode(query).encode()
         request = Request(method, path, sent, headers, content if method == "POST" else b"", NOW)
-        check(gateway, protocol if protocol.choose is None else protocol.choose(request), request)
+        spoken, request = (protocol, request) if protocol.choose is None else protocol.choose(request)
+        check(gateway, spoken, request)
 
 
 def _is_json(body: Any) -> bool:

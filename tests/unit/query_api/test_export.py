@@ -1,6 +1,7 @@
 """Properties leave as they came in."""
 
-from query_api.routes.export import _event_names, flat
+from query_api.person import flat
+from query_api.routes.export import _event_names
 
 
 def test_nested_properties_become_dotted_paths() -> None:
