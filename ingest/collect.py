@@ -28,6 +28,7 @@ from ingest.gateway import Gateway
 from ingest.limits import TooLargeAltogether, read_body, room_for_events
 from ingest.protocols.protocol import Protocol, Request, SentEvent, Settled, Submission, Verdict
 from ingest.rules import BotDropped
+from ingest.turns import Turn
 from schemas.raw_event import RawKind
 
 log = logging.getLogger(__name__)
@@ -71,8 +72,10 @@ class Collect:
         seen = gateway.client_ip.seen(headers, peer[0] if peer else "")
         gateway.busy.begin()
         spoken = self
+        turn = Turn(None)
         try:
             body, received_ms = await self._read(scope, receive, headers, seen)
+            turn = await gateway.turns.begin(body, b"content-encoding" in headers)
             began = time.perf_counter()
             try:
                 request = self._request(scope, headers, body, received_ms)
@@ -83,7 +86,7 @@ class Collect:
             except Refusal as refusal:
                 gateway.rules.blame(refusal, seen, headers, time.perf_counter() - began)
                 raise
-            answer = admitted if isinstance(admitted, Answer) else await spoken._take(admitted, extra)
+            answer = admitted if isinstance(admitted, Answer) else await spoken._take(admitted, turn, extra)
             await send_answer(send, answer, extra)
         except Refusal as refusal:
             await spoken._refuse(send, refusal, extra)
@@ -91,6 +94,7 @@ class Collect:
             log.exception("a request failed for an unforeseen reason")
             await spoken._refuse(send, unforeseen(), extra)
         finally:
+            turn.end()
             gateway.busy.end()
 
     async def _refuse(self, send: Send, refusal: Refusal, extra: Headers) -> None:
@@ -110,7 +114,8 @@ class Collect:
             raise Refusal(405, "method_not_allowed", f"Events are sent with {' or '.join(self._protocol.methods)}.")
         received_ms = time.time_ns() // 1_000_000
         self._gateway.rules.before(seen, headers)
-        return await read_body(receive, headers.get(b"content-length"), self._limit), received_ms
+        declared = headers.get(b"content-length")
+        return await read_body(receive, declared, self._limit, self._gateway.arriving), received_ms
 
     def _request(self, scope: Scope, headers: RequestHeaders, body: bytes, received_ms: int) -> Request:
         if (encoding := headers.get(b"content-encoding")) is not None:
@@ -128,22 +133,32 @@ class Collect:
         admission, allowance = rules.admit(submission, request.headers, seen, ip, request.received_ms)
         return _Admitted(request, submission, ip, admission, allowance)
 
-    async def _take(self, admitted: "_Admitted", extra: Headers) -> Answer:
-        """``extra``: headers of the answer, to which those are added that the rules want."""
+    async def _take(self, admitted: "_Admitted", turn: Turn, extra: Headers) -> Answer:
+        """``turn``: ends when the events are settled; ``extra``: headers of the answer, to which those are added that
+        the rules want.
+        """
         try:
-            return await self._settle(*admitted)
+            return await self._settle(turn, *admitted)
         finally:
             if admitted.allowance is not None:
                 extra += admitted.allowance.headers
 
     async def _settle(
-        self, request: Request, submission: Submission, ip: str, admission: Admission, allowance: Allowance | None
+        self,
+        turn: Turn,
+        request: Request,
+        submission: Submission,
+        ip: str,
+        admission: Admission,
+        allowance: Allowance | None,
     ) -> Answer:
         protocol, gateway = self._protocol, self._gateway
         bundle = Bundle(gateway, protocol.name, request.headers, ip, admission, request.received_ms, self._room)
         if submission.asks:
             return protocol.accepted(request, [bundle.asker()])
         verdicts = await self._verdicts(bundle, submission.events)
+        # Kafka's time is nobody else's.
+        turn.end()
         if allowance is None:
             await bundle.durable()
         else:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from uuid import uuid4
 
 from ingest.access import Access
+from ingest.arriving import Arriving
 from ingest.client_ip import ClientIp
 from ingest.control_reader import ControlReader
 from ingest.delivery import Delivery
@@ -19,6 +20,7 @@ from ingest.settings import GatewaySettings
 from ingest.spool.spool import Spool
 from ingest.tally import Tally
 from ingest.tracing import TracedEnvelopes
+from ingest.turns import Turns
 from ingest.usage_writer import UsageWriter
 from ingest.visitor import Visitors
 from schemas.bots import load_bots
@@ -69,6 +71,8 @@ class Gateway:
         self._finding: asyncio.Task[None] | None = None
         self._ready = False
         self._reachable = (float("-inf"), False)
+        self.arriving = Arriving()
+        self.turns = Turns()
         self.busy = Tally()
         """Requests being worked on."""
 

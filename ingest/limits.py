@@ -1,8 +1,12 @@
 """Bounds on what one request may bring, and reading a body no further than they allow."""
 
 import asyncio
+from collections.abc import Callable, MutableMapping
+from functools import partial
+from typing import Any
 
-from ingest.answers import Receive, Refusal, bad_request
+from ingest.answers import Receive, Refusal, bad_request, unavailable
+from ingest.arriving import Arriving
 from schemas.raw_event import RawKind
 from schemas.topics import MAX_RAW_MESSAGE_BYTES, MAX_REPLAY_MESSAGE_BYTES
 
@@ -46,28 +50,39 @@ def line_limit(kind: RawKind) -> int:
     return MAX_REPLAY_MESSAGE_BYTES if kind is _REPLAY else MAX_RAW_MESSAGE_BYTES
 
 
-async def read_body(receive: Receive, declared: bytes | None, limit: int) -> bytes:
+async def read_body(receive: Receive, declared: bytes | None, limit: int, arriving: Arriving) -> bytes:
     """The request's body. ``declared`` is its Content-Length header.
 
     :raises Refusal: ``too_large`` as soon as it is known, without reading the rest; ``incomplete`` when the client
-        went away in the middle; ``body_too_slow`` (408) when it is not whole after ``BODY_SECONDS``.
+        went away in the middle; ``body_too_slow`` (408) when it is not whole after ``BODY_SECONDS``; ``overloaded``
+        (503) when it was given up for others.
     """
     if declared is not None and (not declared.isdigit() or len(declared) > 20 or int(declared) > limit):
         raise too_large(limit)
+    given_up = False
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _read(receive, limit)
+        async with asyncio.timeout(BODY_SECONDS) as time_limit:
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body"):
+                return _whole(message, limit)
+            try:
+                return await _read(message, receive, limit, partial(arriving.more, time_limit))
+            finally:
+                given_up = arriving.end(time_limit)
     except TimeoutError:
+        if given_up:
+            raise unavailable("overloaded", "Too many large bodies are on their way in.") from None
         raise Refusal(408, "body_too_slow", f"The body was not whole after {BODY_SECONDS:.0f} seconds.") from None
 
 
-async def _read(receive: Receive, limit: int) -> bytes:
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body"):
-        body: bytes = message.get("body", b"")
-        if len(body) > limit:
-            raise too_large(limit)
-        return body
+def _whole(message: MutableMapping[str, Any], limit: int) -> bytes:
+    body: bytes = message.get("body", b"")
+    if len(body) > limit:
+        raise too_large(limit)
+    return body
+
+
+async def _read(message: MutableMapping[str, Any], receive: Receive, limit: int, count: Callable[[int], None]) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while message["type"] == "http.request":
@@ -76,6 +91,7 @@ async def _read(receive: Receive, limit: int) -> bytes:
         if size > limit:
             raise too_large(limit)
         chunks.append(chunk)
+        count(len(chunk))
         if not message.get("more_body"):
             return b"".join(chunks)
         message = await receive()

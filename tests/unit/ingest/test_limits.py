@@ -8,6 +8,7 @@ import pytest
 
 from ingest import limits
 from ingest.answers import Receive, Refusal
+from ingest.arriving import Arriving
 from ingest.limits import read_body
 
 Message = MutableMapping[str, Any]
@@ -30,7 +31,7 @@ def part(body: bytes, *, more: bool = False) -> Message:
 
 
 def read(*messages: Message, declared: bytes | None = None) -> bytes:
-    return asyncio.run(read_body(receiving(*messages), declared, 10))
+    return asyncio.run(read_body(receiving(*messages), declared, 10, Arriving()))
 
 
 def test_a_body_is_put_together() -> None:
@@ -61,3 +62,36 @@ def test_what_is_refused_and_why(messages: list[Message], declared: bytes | None
     with pytest.raises(Refusal) as refused:
         read(*messages, declared=declared)
     assert refused.value.reason == reason
+
+
+def test_bodies_held_back_make_room_for_others() -> None:
+    """Six bytes fit: the first large body is given up, the small one before it and the new one are not."""
+    assert asyncio.run(_held_back()) == ["small", ("overloaded", 503), "new"]
+
+
+async def _held_back() -> list[Any]:
+    arriving = Arriving(6)
+    ends = [asyncio.Event() for _ in range(3)]
+
+    async def read_one(first: bytes, last: bytes, end: asyncio.Event) -> object:
+        messages = [part(first, more=True), part(last)]
+
+        async def receive() -> Message:
+            if len(messages) == 1:
+                await end.wait()
+            return messages.pop(0)
+
+        try:
+            return (await read_body(receive, None, 10, arriving)).decode()
+        except Refusal as refusal:
+            return refusal.reason, refusal.status
+
+    tasks = []
+    for (first, last), end in zip([(b"s", b"mall"), (b"larg", b"e"), (b"ne", b"w")], ends, strict=True):
+        tasks.append(asyncio.create_task(read_one(first, last, end)))
+        await asyncio.sleep(0)
+    given_up = await asyncio.wait_for(tasks[1], 5)
+    ends[2].set()
+    new = await asyncio.wait_for(tasks[2], 5)
+    ends[0].set()
+    return [await asyncio.wait_for(tasks[0], 5), given_up, new]
