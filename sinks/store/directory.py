@@ -15,6 +15,10 @@ CONFIGURED = "weir_store_configured"
 _CONFIG = """<clickhouse>
     <!-- Written at each start. -->
     <timezone>UTC</timezone>
+    <!-- A Kafka table keeps its thread for up to a minute while messages flow: with fewer threads than tables, as the
+         embedded engine has by itself, the others would wait for as long. -->
+    <background_message_broker_schedule_pool_size>16</background_message_broker_schedule_pool_size>
+    <background_schedule_pool_size>16</background_schedule_pool_size>
     <kafka>
         <session_timeout_ms>{session}</session_timeout_ms>
         <heartbeat_interval_ms>{heartbeat}</heartbeat_interval_ms>
