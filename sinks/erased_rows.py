@@ -105,26 +105,30 @@ def list_ids(client: Client, cut: Cut, ids: Mapping[str, Iterable[str]]) -> None
     _write(client, [[cut.project_id, kind, each, 0, [], 0, when, cut.erasure] for kind, each in rows])
 
 
+def list_records(client: Client, cut: Cut) -> int:
+    """List the records of the person's profiles, and devices, as they are after the erasure; how many there are. What
+    is older is of before. Workers must have processed it.
+    """
+    rows = client.query(
+        f"select profile_id, max(version) from profiles where {OF_PROJECT} and "
+        f"(profile_id in {listed('profile')} or profile_id in {listed('device')}) group by profile_id",
+        cut.parameters(),
+    ).result_rows
+    when = _moment(cut.erased_at)
+    _write(client, [[cut.project_id, "record", each, 0, [], version, when, cut.erasure] for each, version in rows])
+    return len(rows)
+
+
 def put_in_force(client: Client, cut: Cut) -> None:
     """From now on the ingest views let no row of before in. Everything of before must have been consumed."""
-    parameters = cut.parameters()
-    known = client.query(
-        f"select kind, id, 0 from erased final where {OF_PROJECT} and erasure = {{erasure:UInt64}} "
-        "and kind != 'record'",
-        parameters,
-    ).result_rows
-    records = client.query(
-        f"select 'record', profile_id, max(version) from profiles where {OF_PROJECT} and "
-        f"(profile_id in {listed('profile')} or profile_id in {listed('device')}) group by profile_id",
-        parameters,
+    rows = client.query(
+        f"select kind, id, version from erased final where {OF_PROJECT} and erasure = {{erasure:UInt64}}",
+        cut.parameters(),
     ).result_rows
     when, ends = _moment(cut.erased_at), list(cut.ends)
     _write(
         client,
-        [
-            [cut.project_id, kind, each, cut.epoch, ends, version, when, cut.erasure]
-            for kind, each, version in [*known, *records]
-        ],
+        [[cut.project_id, kind, each, cut.epoch, ends, version, when, cut.erasure] for kind, each, version in rows],
     )
 
 

@@ -13,11 +13,12 @@ create table if not exists {{database}}.erased {{on_cluster}}
     raw_ends Array(UInt64),
     version UInt64,
     erased_at DateTime64(3, 'UTC'),
-    erasure UInt64
+    erasure UInt64,
+    listed_at DateTime('UTC') default now()
 )
 engine = {{engine:ReplacingMergeTree(raw_epoch)}}
 order by (project_id, kind, id, erasure)
-ttl toDate(erased_at) + interval 90 day;
+ttl listed_at + interval 90 day;
 
 -- The views are changed in place: dropped and made anew they would let pass what comes meanwhile.
 
@@ -411,7 +412,7 @@ left join
     and progress.log_epoch = toUInt32OrZero(arrival.texts[indexOf(arrival.names, 'weir-log-epoch')])
     and progress.log_partition = toUInt16(arrival.log_partition)
     and progress.month = toYYYYMM(arrival.log_stamp)
-where progress.known = 0 or arrival.log_offset > progress.done
+where (progress.known = 0 or arrival.log_offset > progress.done)
     and not arrayExists(
         one -> position(arrival.value, one.2) > 0
             and (arrival.texts[indexOf(arrival.names, 'weir-project')] = one.1
