@@ -1,10 +1,13 @@
 """A person is exported, erased while others go on, and begins anew; the audit adds up all the while."""
 
 import json
+import re
+import shlex
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +18,7 @@ from confluent_kafka import Producer
 
 from schemas.partition import partition_of
 from schemas.topics import RAW
+from tests.broker import REPOSITORY
 from tests.stack import Stack
 from weir.erasure import erase_person
 from weir.settings import load
@@ -142,7 +146,9 @@ def erase_with_deaths(shop: Shop, any_id: str) -> dict[str, Any]:
             shop.visit("bob-phone", "bob", "met_her")
 
 
-def test_a_person_is_exported_erased_and_begins_anew(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_person_is_exported_erased_and_begins_anew(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for name, value in stack.environment.items():
         if name.startswith("WEIR_"):
             monkeypatch.setenv(name, value)
@@ -182,5 +188,14 @@ def test_a_person_is_exported_erased_and_begins_anew(stack: Stack, monkeypatch: 
     [profile] = [row for row in again if row["type"] == "profile"]
     assert (profile["email"], profile["groups"], profile["properties"]["visits"]) == ("", [], 1)
     assert [row["source_id"] for row in again if row["type"] == "link"] == ["ada-phone"]
+    # The commands of the page, for somebody who was on fifty devices.
+    page = (REPOSITORY / "docs" / "privacy.md").read_text()
+    commands = [line for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    assert len(commands) == 3
+    for command in commands:
+        command = command.replace("shop", shop.id).replace("customer-1.jsonl", str(tmp_path / "export.jsonl"))
+        stack.weir(*shlex.split(command.replace("customer-1", "carol"))[1:])
+    assert len((tmp_path / "export.jsonl").read_text().splitlines()) > 3
+    assert shop.rows("events", "profile_id = 'carol'") == 0
     audit = stack.audit()
     assert audit["findings"] == [], audit["findings"]
