@@ -30,7 +30,8 @@ def appended(stands: Any, items: Any, *, once: bool) -> list[Any]:
     if mixed:
         old, new = [_text(element) for element in old], [_text(element) for element in new]
     if once:
-        new = [element for element in dict.fromkeys(new) if element not in set(old)]
+        has = set(old)
+        new = [element for element in dict.fromkeys(new) if element not in has]
     if len(old) + len(new) > MAX_ITEMS:
         raise NotAListError("list_too_long", f"A list has at most {MAX_ITEMS} elements.")
     return old + new

@@ -14,6 +14,7 @@ import orjson
 
 from schemas.group import GroupOp, GroupOpKind
 from schemas.profile import ProfileOp, ProfileOpKind
+from streams.entries import Entries
 from streams.lists import NotAListError, appended
 from streams.rejected import Rejected
 from streams.touch import FIRST, LAST, Touch, first_of, is_reserved, last_of, touch_properties
@@ -30,7 +31,6 @@ _EVER = -1
 _NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 _MIN_INT, _MAX_INT = -(2**63), 2**63 - 1
 
-Entries = dict[str, list[Any]]
 Operation = ProfileOp | GroupOp
 
 
@@ -46,7 +46,7 @@ class Subject:
 
     def __init__(self, state: bytes | None) -> None:
         data: dict[str, Any] = orjson.loads(state) if state is not None else {}
-        self.values: Entries = data.get("values", {})
+        self.values = Entries(data.get("values"))
         self.groups: list[str] = data.get("groups", [])
         self.first: Touch | None = data.get("first")
         self.last: Touch | None = data.get("last")
@@ -74,7 +74,7 @@ class Subject:
         if not isinstance(number, int) or not isinstance(partitions, int):
             raise Rejected("not_an_operation", "An erasure has a number.", operation.project_id)
         if number > self.erasure:
-            self.values, self.groups, self.first, self.last = {}, [], None, None
+            self.values, self.groups, self.first, self.last = Entries(), [], None, None
             self.created, self.updated, self.size = None, operation.time, 0
             self.erasure, self.cut, self.is_deleted = number, [], 1
         if number == self.erasure and self.cut is not None:
@@ -90,12 +90,12 @@ class Subject:
     def put(self, name: str, value: Any, time: int) -> None:
         """Set a property, whatever it was before."""
         self.remove(name)
-        self.values[name] = [value, time]
+        self.values.put(name, [value, time])
         self.size += _weight(name, value)
 
     def remove(self, name: str) -> None:
         """Take a property away, if it is there."""
-        entry = self.values.pop(name, None)
+        entry = self.values.remove(name)
         if entry is not None:
             self.size -= _weight(name, entry[0])
 
@@ -148,7 +148,7 @@ def apply_operation(subject: Subject, operation: Operation, traits: frozenset[st
     subject.version += 1
 
 
-def _changes(entries: Entries, values: dict[str, Any], operation: Operation) -> Entries:
+def _changes(entries: Entries, values: dict[str, Any], operation: Operation) -> dict[str, list[Any]]:
     """The entries as the operation makes them. Raises Rejected."""
     time = operation.time
     match operation.op:
@@ -176,9 +176,9 @@ def _new_groups(subject: Subject, operation: Operation) -> list[str]:
 
 def _change(subject: Subject, name: str, value: Any, time: int) -> None:
     if value is None:
-        gone = [other for other in _below(subject.values, name) if subject.values[other][1] <= time]
+        gone = [other for other in subject.values.below(name) if subject.values[other][1] <= time]
     else:
-        gone = _in_the_way(subject.values, name) if subject.value(name) is None else []
+        gone = subject.values.in_the_way(name) if subject.value(name) is None else []
     for other in gone:
         subject.remove(other)
     subject.put(name, value, time)
@@ -207,12 +207,12 @@ def _once_at(values: Entries, name: str, time: int) -> int | None:
 
 def _stands(values: Entries, name: str) -> bool:
     """Whether there is a value under this name, or one that can't stand beside it."""
-    return any(values[other][0] is not None for other in (name, *_in_the_way(values, name)) if other in values)
+    return any(values[other][0] is not None for other in (name, *values.in_the_way(name)) if other in values)
 
 
 def _newest(values: Entries, name: str) -> int:
     """The time of what was set or taken away last under this name and in its way."""
-    return max((values[other][1] for other in (name, *_in_the_way(values, name)) if other in values), default=_EVER)
+    return max((values[other][1] for other in (name, *values.in_the_way(name)) if other in values), default=_EVER)
 
 
 def _counted(values: Entries, name: str, amount: Any, operation: Operation) -> list[Any]:
@@ -252,19 +252,7 @@ def _number(value: Any) -> int | float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _in_the_way(values: Entries, name: str) -> list[str]:
-    """What can't stand beside ``name``: a path is either a value or an object, never both."""
-    parts = name.split(".")
-    above = [path for length in range(2, len(parts)) if (path := ".".join(parts[:length])) in values]
-    return above + _below(values, name)
-
-
-def _below(values: Entries, name: str) -> list[str]:
-    below = f"{name}."
-    return [other for other in values if other.startswith(below)]
-
-
-def _check_bounds(subject: Subject, changes: Entries, groups: list[str], project_id: str) -> None:
+def _check_bounds(subject: Subject, changes: dict[str, list[Any]], groups: list[str], project_id: str) -> None:
     """Raises Rejected for what would make a subject too large, and for a value that can't be stored."""
     if len(subject.values) + sum(name not in subject.values for name in changes) > MAX_PROPERTIES:
         raise Rejected("profile_too_large", f"A profile or group holds {MAX_PROPERTIES} properties.", project_id)
