@@ -179,9 +179,11 @@ def prepare(raw: RawLine, place: Place, project: ProjectRecord | None, locate: L
     properties = _properties(name, given, page)
     bot = "" if project.bot_policy is BotPolicy.KEEP else sender.bot
     currency = revenue.currency or (project.currency if revenue.amount else "")
-    title, language, screen = given.get("__title"), given.get("__language"), given.get("__screen")
-    if type(language) is not str or not language:
-        language = raw.hints.get("accept-language", "").split(",", 1)[0]
+    columns = _columns(raw, place, page.location, given)
+    columns["event_id"], columns["name"], columns["groups"] = event_id, name, groups
+    columns["created_at"], columns["received_at"] = clickhouse_time(time), clickhouse_time(received)
+    columns["ip"], columns["bot"], columns["properties"] = sender.ip, bot, properties
+    columns["revenue"], columns["currency"] = revenue.amount, currency
     return Prepared(
         raw=raw,
         payload=payload,
@@ -195,38 +197,36 @@ def prepare(raw: RawLine, place: Place, project: ProjectRecord | None, locate: L
         currency=currency,
         surroundings=surroundings,
         source=page.source,
-        columns={
-            "project_id": raw.project_id,
-            "event_id": event_id,
-            "name": name,
-            "device_id": raw.device_id,
-            "session_id": "",
-            "profile_id": raw.profile_id,
-            "created_at": clickhouse_time(time),
-            "received_at": clickhouse_time(received),
-            "path": page.location.path,
-            "origin": page.location.origin,
-            "title": title[:512] if type(title) is str else "",
-            "language": language[:35],
-            "screen": screen[:20] if type(screen) is str else "",
-            "sdk_name": raw.sdk_name,
-            "sdk_version": raw.sdk_version,
-            "ip": sender.ip,
-            "groups": groups,
-            "bot": bot,
-            "duration_ms": 0,
-            "revenue": revenue.amount,
-            "currency": currency,
-            "properties": properties,
-            "synthesized": 0,
-            "raw_epoch": place.epoch,
-            "raw_partition": place.partition,
-            "raw_offset": place.offset,
-            "raw_line": place.line,
-        },
+        columns=columns,
         properties=properties,
         changes=changes_of(raw, payload, properties, surroundings) if payload is not None else [],
     )
+
+
+def _columns(raw: RawLine, place: Place, location: Location, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that are as the sender said, or say where the line lies."""
+    title, language, screen = given.get("__title"), given.get("__language"), given.get("__screen")
+    if type(language) is not str or not language:
+        language = raw.hints.get("accept-language", "").split(",", 1)[0]
+    return {
+        "project_id": raw.project_id,
+        "device_id": raw.device_id,
+        "session_id": "",
+        "profile_id": raw.profile_id,
+        "path": location.path,
+        "origin": location.origin,
+        "title": title[:512] if type(title) is str else "",
+        "language": language[:35],
+        "screen": screen[:20] if type(screen) is str else "",
+        "sdk_name": raw.sdk_name,
+        "sdk_version": raw.sdk_version,
+        "duration_ms": 0,
+        "synthesized": 0,
+        "raw_epoch": place.epoch,
+        "raw_partition": place.partition,
+        "raw_offset": place.offset,
+        "raw_line": place.line,
+    }
 
 
 def _times(raw: RawLine, place: Place, project: ProjectRecord) -> tuple[int, int]:
