@@ -71,6 +71,7 @@ class Gateway:
         self._finding: asyncio.Task[None] | None = None
         self._ready = False
         self._reachable = (float("-inf"), False)
+        self._asking: asyncio.Task[bool] | None = None
         self.arriving = Arriving()
         self.turns = Turns()
         self.busy = Tally()
@@ -100,11 +101,24 @@ class Gateway:
         return self._spool.takes
 
     async def kafka_reachable(self) -> bool:
-        """Whether Kafka answers; asked at most once a second."""
-        now = asyncio.get_running_loop().time()
-        if now - self._reachable[0] > _STALE_SECONDS:
-            self._reachable = (now, await self.producer.reachable())
-        return self._reachable[1]
+        """Whether Kafka answers; asked at most once a second, and once at a time: while it is away each question takes
+        a thread for seconds, and threads are needed to drain the spool and to stop.
+        """
+        loop = asyncio.get_running_loop()
+        if self._asking is None:
+            if loop.time() - self._reachable[0] <= _STALE_SECONDS:
+                return self._reachable[1]
+            self._asking = loop.create_task(self._ask_kafka())
+        # Whoever goes away leaves the question to the others.
+        return await asyncio.shield(self._asking)
+
+    async def _ask_kafka(self) -> bool:
+        try:
+            answers = await self.producer.reachable()
+            self._reachable = (asyncio.get_running_loop().time(), answers)
+            return answers
+        finally:
+            self._asking = None
 
     def start(self) -> None:
         """Begin to read and connect; returns at once, `serving` tells when it is done."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import orjson
 
-from ingest.answers import Answer, Refusal, bad_request
+from ingest.answers import Answer, Refusal, bad_request, refusal_headers
 from ingest.protocols.posthog_body import MAX_BODY_BYTES, Posted, read_posted
 from ingest.protocols.posthog_config import ASKED
 from ingest.protocols.posthog_events import read_event
@@ -50,7 +50,7 @@ def _accepted(request: Request, verdicts: Sequence[Verdict]) -> Answer:
     refusals = [verdict for verdict in verdicts if isinstance(verdict, Refusal)]
     blamed = [refusal for refusal in refusals if refusal.status >= 400 and refusal.reason != "recording_not_stored"]
     if len(refusals) == len(verdicts) and blamed:
-        return refused(blamed[0])
+        return replace(refused(blamed[0]), headers=tuple(refusal_headers(blamed[0])))
     return Answer(204, b"") if b"beacon=1" in request.query.split(b"&") else _TAKEN
 
 

@@ -214,3 +214,8 @@ def test_a_token_of_the_senders_own_is_a_property() -> None:
     event = {"event": "reset", "distinct_id": "b", "properties": {"token": "a-token-to-reset-a-password"}}
     (sent,) = submission(CAPTURE, orjson.dumps({"api_key": KEY, "batch": [event]})).events
     assert isinstance(sent, SentEvent)
+
+
+def test_why_nothing_of_a_request_was_taken_is_said_in_a_header_too() -> None:
+    answer = CAPTURE.accepted(request(), [Refusal(400, "missing_name", "An event needs a name.")])
+    assert (answer.status, answer.headers) == (400, ((b"x-weir-reason", b"missing_name"),))
