@@ -131,3 +131,19 @@ async def test_a_flood_of_small_bodies_that_hold_millions_of_values(gateway: Gat
         await serves(gateway, tenant)
         writer.write(request_of(tenant, address=address))
         assert await status_of(reader) == 200
+
+
+async def test_bodies_whose_end_is_held_back(gateway: GatewayProcess, tenant: Tenant) -> None:
+    """Without a key and 9 MB each: the first are given up for the later ones, and others are served meanwhile."""
+    part = b"x" * 9_000_000
+    head = b"POST /posthog/e HTTP/1.1\r\nhost: gateway\r\ncontent-length: 9000001\r\n\r\n"
+    async with connections(gateway, 10) as held:
+        for _, writer in held:
+            writer.write(head + part)
+            await writer.drain()
+        assert await status_of(held[0][0]) == 503
+        await serves(gateway, tenant)
+        # The last one may end what it began: it is read, and is no JSON.
+        reader, writer = held[-1]
+        writer.write(b"x")
+        assert await status_of(reader) == 400
