@@ -20,7 +20,7 @@ from schemas.raw_event import (
 )
 from schemas.raw_line import RawLine
 from streams.enrich.properties import safe_properties
-from streams.rejected import Rejected
+from streams.rejected import Rejected, first_error
 
 _MODELS: dict[RawKind, type[BaseModel]] = {
     RawKind.TRACK: TrackPayload,
@@ -71,9 +71,9 @@ def read_payload(raw: RawLine) -> Said:
     try:
         said = _MODELS[raw.kind].model_validate(payload)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise Rejected("bad_payload", f"payload.{field}: {first['msg']}", raw.project_id) from None
+        _, field, message = first_error(error)
+        where = f"payload.{field}" if field else "payload"
+        raise Rejected("bad_payload", f"{where}: {message}", raw.project_id) from None
     if isinstance(said, TrackPayload):
         return Said(said.name, said.properties, said.groups, said)
     if isinstance(said, ReplayPayload) and not (said.session_id or raw.session_id):

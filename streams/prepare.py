@@ -30,7 +30,7 @@ from streams.enrich.revenue import NO_REVENUE, parse_revenue
 from streams.enrich.source import settle_source
 from streams.enrich.url import LONGEST_CACHED, Location, parse_location
 from streams.payloads import Change, changes_of, read_payload
-from streams.rejected import Rejected
+from streams.rejected import Rejected, first_error
 
 _DAY_MS = 24 * 3_600_000
 _CACHE_ENTRIES = 8_192
@@ -117,9 +117,9 @@ def _parse_with_care(line: bytes) -> RawEvent:
     try:
         return RawEvent.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        if first["type"] != "json_invalid":
-            raise _refused(first, line) from None
+        kind, field, message = first_error(error)
+        if kind != "json_invalid":
+            raise _refused(field, message, line) from None
     try:
         data = parse_lenient(line)
     except ValueError:
@@ -129,12 +129,12 @@ def _parse_with_care(line: bytes) -> RawEvent:
     try:
         return RawEvent.model_validate(data)
     except ValidationError as error:
-        raise _refused(error.errors(include_url=False, include_context=False, include_input=False)[0], line) from None
+        _, field, message = first_error(error)
+        raise _refused(field, message, line) from None
 
 
-def _refused(first: Mapping[str, Any], line: bytes) -> Rejected:
-    field = ".".join(str(part) for part in first["loc"]) or "the line"
-    return Rejected("not_a_raw_event", f"{field}: {first['msg']}", _project_of(line))
+def _refused(field: str, message: str, line: bytes) -> Rejected:
+    return Rejected("not_a_raw_event", f"{field or 'the line'}: {message}", _project_of(line))
 
 
 def _project_of(line: bytes) -> str:

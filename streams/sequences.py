@@ -31,10 +31,11 @@ class Last(NamedTuple):
 
 
 class Sequences:
-    """The last numbers of a partition, as committed."""
+    """The last numbers of a partition, as committed: the gateway heard of longest ago first."""
 
     def __init__(self, state: Mapping[bytes, bytes]) -> None:
-        self._known = {key: Last(*orjson.loads(value)) for key, value in state.items() if key.startswith(PREFIX)}
+        known = [(key, Last(*orjson.loads(value))) for key, value in state.items() if key.startswith(PREFIX)]
+        self._known = dict(sorted(known, key=lambda entry: entry[1].stamp))
 
     def batch(self) -> "SequenceBatch":
         """What a batch sees and changes; nothing of it holds before ``commit``."""
@@ -43,9 +44,8 @@ class Sequences:
     def commit(self, batch: "SequenceBatch") -> None:
         """The batch is in the log."""
         for key, last in batch.changed.items():
-            if last is None:
-                self._known.pop(key, None)
-            else:
+            self._known.pop(key, None)  # so that they stay in the order of their stamps
+            if last is not None:
                 self._known[key] = last
 
 
@@ -54,6 +54,8 @@ class SequenceBatch:
 
     def __init__(self, known: Mapping[bytes, Last]) -> None:
         self._known = known
+        self._joined: int | None = None
+        """When the newest of those came that were not known."""
         self.changed: dict[bytes, Last | None] = {}
 
     def is_repeated(self, headers: Iterable[tuple[str, bytes]], now: int) -> bool:
@@ -68,23 +70,32 @@ class SequenceBatch:
         if last is not None and number <= last.number:
             return True
         if last is None:
-            self._forget(now)
+            self._joined = now
+        self.changed.pop(key, None)
         self.changed[key] = Last(number, now)
         return False
 
     def changes(self) -> dict[bytes, bytes | None]:
         """The changes of state."""
+        if self._joined is not None:
+            self._forget(self._joined)
         return {key: None if last is None else orjson.dumps(list(last)) for key, last in self.changed.items()}
 
     def _last(self, key: bytes) -> Last | None:
         return self.changed[key] if key in self.changed else self._known.get(key)
 
     def _forget(self, now: int) -> None:
-        """Remove those that are forgotten: whenever a new one comes, so there are never many."""
-        for key in self._known.keys() | self.changed.keys():
-            last = self._last(key)
-            if last is not None and now - last.stamp > FORGOTTEN_MS:
-                self.changed[key] = None
+        """Remove those that are forgotten: with each batch in which a new one came, so there are few of them. Looks at
+        no others: anybody who may write to the log could make up a gateway for each message.
+        """
+        gone = []
+        for known in (self._known, self.changed):
+            for key, last in known.items():
+                if last is not None and now - last.stamp <= FORGOTTEN_MS:
+                    break
+                if last is not None and self._last(key) == last:
+                    gone.append(key)
+        self.changed |= dict.fromkeys(gone)
 
 
 def _sent_by(headers: Iterable[tuple[str, bytes]]) -> tuple[bytes, int] | None:

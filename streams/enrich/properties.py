@@ -15,6 +15,7 @@ throwing row would stop a partition. Hence a flat dict:
 import re
 from collections.abc import Mapping, Set
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -32,6 +33,7 @@ MAX_ITEMS = 256
 KEY_CACHE_ENTRIES = 16_384
 
 _MIN_INT, _MAX_INT = -(2**63), 2**63 - 1
+_NESTED = (dict, list, tuple, Mapping)
 _INFINITY = float("inf")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_IN_KEYS = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -78,6 +80,8 @@ def _add_plain(paths: dict[str, Any], parent: str, depth: int, value: Mapping[st
 
     Without dots in keys the paths of a tree can't collide, so nothing is compared.
     """
+    if len(paths) > MAX_PATHS:
+        return False
     for key, item in value.items():
         if type(key) is not str or len(path := parent + key) > MAX_PATH or not _is_plain_key(key):
             return False
@@ -151,7 +155,10 @@ class _Flat:
         self._parents: set[str] = set()
 
     def add_object(self, parent: str, depth: int, value: Mapping[Any, Any]) -> None:
-        for key, item in value.items():
+        for number, (key, item) in enumerate(value.items()):
+            if len(self.paths) >= MAX_PATHS:
+                self.changed += sum(each is not None for each in islice(value.values(), number, None))
+                return
             if type(key) is str and len(key) <= MAX_PATH and _is_plain_key(key):
                 self.add(f"{parent}.{key}" if parent else key, depth + 1, item)
                 continue
@@ -165,7 +172,7 @@ class _Flat:
     def add(self, path: str, depth: int, item: Any) -> None:
         if item is None:
             return
-        if len(path) > MAX_PATH or depth > MAX_DEPTH:
+        if len(self.paths) >= MAX_PATHS or len(path) > MAX_PATH or depth > MAX_DEPTH:
             self.changed += 1
         elif isinstance(item, Mapping):
             if depth == MAX_DEPTH:
@@ -181,7 +188,7 @@ class _Flat:
         if len(items) > MAX_ITEMS:
             self.changed += 1
             items = items[:MAX_ITEMS]
-        if any(isinstance(item, Mapping | list | tuple) for item in items):
+        if any(isinstance(item, _NESTED) for item in items):
             if depth == MAX_DEPTH:
                 self._put_json(path, items)
             else:

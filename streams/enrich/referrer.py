@@ -13,6 +13,8 @@ MAX_SOURCE = 256
 CACHE_ENTRIES = 8_192
 
 _APP_SCHEMES = ("android-app://", "ios-app://")
+_MOST_LABELS = 10
+"""Labels at a host's end that are looked at: no name here has more, and senders may write hundreds."""
 _SECOND_LEVEL = frozenset({"co", "com", "org", "net", "ne", "or", "gov", "ac"})
 
 
@@ -111,7 +113,7 @@ def _bare_host(origin: str) -> str:
 def _of_host(host: str) -> tuple[str, str] | None:
     """The longest known ending of a host."""
     names = _names()
-    labels = host.split(".")
+    labels = host.rsplit(".", _MOST_LABELS)[-_MOST_LABELS:]
     for first in range(len(labels) - 1):
         if found := names.hosts.get(".".join(labels[first:])):
             return found

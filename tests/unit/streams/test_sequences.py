@@ -103,3 +103,20 @@ def test_nothing_holds_before_the_batch_is_in_the_log() -> None:
     assert not sequences.batch().is_repeated(sent(ONE, 1), NOON)
     sequences.commit(batch)
     assert sequences.batch().is_repeated(sent(ONE, 1), NOON)
+
+
+def test_of_many_gateways_those_are_forgotten_that_were_silent() -> None:
+    """Whichever came first: what counts is when they were heard of last, also over a reload."""
+    day = FORGOTTEN_MS // 8
+    names = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(6)]
+    log = RawLog()
+    for number, name in enumerate(names[:5]):
+        log.envelope(NOON + number * day, name, 1, track(f"d{number}", time=NOON + number * day))
+    log.envelope(NOON + 5 * day, names[0], 2, track("d0", time=NOON + 5 * day))
+    log.envelope(NOON + 10 * day + 1, names[5], 1, track("d5", time=NOON + 10 * day))
+    left = [PREFIX + name.encode() for name in (names[3], names[4], names[0], names[5])]
+    assert list(numbers(process(log))) == left
+    pieces = Partition()
+    for start in range(log.end):
+        pieces.take([log.chunk(start, start + 1)]).reload()
+    assert set(numbers(pieces)) == set(left)

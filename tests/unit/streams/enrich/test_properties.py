@@ -19,6 +19,7 @@ TOO_DEEP: list[Any] = []
 for _ in range(900):
     TOO_DEEP = [TOO_DEEP]
 
+ALL_OF_A = {f"a.{n}.b": n for n in range(MAX_PATHS)}
 GOLDEN: list[tuple[dict[str, Any], dict[str, Any], int]] = [
     ({}, {}, 0),
     ({"a": 1, "b": "x", "c": True, "d": 1.5}, {"a": 1, "b": "x", "c": True, "d": 1.5}, 0),
@@ -60,6 +61,7 @@ GOLDEN: list[tuple[dict[str, Any], dict[str, Any], int]] = [
     ({"a": "x" * (MAX_TEXT + 1)}, {"a": "x" * MAX_TEXT}, 1),
     # Limits.
     ({f"k{n}": n for n in range(MAX_PATHS + 3)}, {f"k{n}": n for n in range(MAX_PATHS)}, 3),
+    ({"a": [{"b": n} for n in range(MAX_PATHS)], "c": [[{"d": 1}], None], "e": None}, ALL_OF_A, 1),
     (NESTED, {".".join("d" * MAX_DEPTH): '{"d":{"d":{"z":1}}}'}, 1),
     ({".".join("x" * (MAX_DEPTH + 1)): 1}, {}, 1),
     ({"a": TOO_DEEP}, {}, 1),

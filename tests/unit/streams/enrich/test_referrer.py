@@ -22,6 +22,7 @@ GOLDEN = [
     ("https://images.google.fr/", Referrer("https://images.google.fr", "Google Images", "search")),
     ("https://mail.google.com/mail/u/0/#inbox", Referrer("https://mail.google.com/mail/u/0", "Gmail", "email")),
     ("https://gemini.google.com/app", Referrer("https://gemini.google.com/app", "Gemini", "ai")),
+    ("https://" + "a." * 400 + "google.com/", Referrer("https://" + "a." * 400 + "google.com", "Google", "search")),
     ("https://google.evil.com/", Referrer("https://google.evil.com", "google.evil.com", "")),
     ("https://notgoogle.com/", Referrer("https://notgoogle.com", "notgoogle.com", "")),
     ("https://l.facebook.com/l.php?u=x", Referrer("https://l.facebook.com/l.php?u=x", "Facebook", "social")),
