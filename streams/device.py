@@ -9,7 +9,7 @@ from typing import Any
 
 from schemas.event import Source, Surroundings
 from schemas.event_id import derived_event_id
-from schemas.event_time import clickhouse_time, month_of
+from schemas.event_time import MAX_FUTURE_MS, MAX_SKEW_MS, clickhouse_time, month_of
 from schemas.profile import ProfileOpKind
 from schemas.raw_event import RawKind, ReplayPayload
 from schemas.session_id import SESSION_TIMEOUT_MS
@@ -30,8 +30,8 @@ _END_AFTER_MS = 1_000
 REMEMBERED_MS = 24 * 3_600_000
 """Whatever began longer ago may have been forgotten with its device, which is kept for twice as long: the id of its
 half hour may have been used."""
-_IDS_USED_MS = SESSION_TIMEOUT_MS + 2 * 60_000
-"""A session that was erased may have begun a minute ahead of the log, in a half hour that lasts from there."""
+_IDS_USED_MS = SESSION_TIMEOUT_MS + MAX_SKEW_MS + 2 * MAX_FUTURE_MS
+"""A session that was erased may have begun minutes ahead of the log, in a half hour that lasts from there."""
 
 
 class Device:

@@ -21,7 +21,7 @@ from streams.device import take
 from streams.erase import erase
 from streams.erasures import Erasures
 from streams.filtering import unwanted
-from streams.known_devices import DeviceIndex, KnownDevices
+from streams.known_devices import FORGOTTEN_MS, DeviceIndex, KnownDevices
 from streams.live import EventRow, Seen, see
 from streams.prepare import Locate, Place, parse_line, prepare
 from streams.processor import Outcome
@@ -35,6 +35,8 @@ OUTAGE_MS = 2 * 60_000
 """Ticks come every 30 s: a gap this long between two stamps means that the log itself stood still."""
 GRACE_MS = 5 * 60_000
 """After the log stood still no session ends for so long: those who were cut off get to say that they are there."""
+SET_BACK_MS = 3_600_000
+"""Stamps this much older than others mean that the broker's clock was set back."""
 MAX_OUTCOME_ROWS = 50_000
 """A batch stops between two messages once it has this many rows: nothing unbounded in one transaction."""
 MAX_TAKEN_BYTES = MAX_MESSAGE_BYTES // 2
@@ -48,17 +50,29 @@ _OUTCOMES = ("stored", "repeated", "bots", "filtered", "dead", "operations")
 
 
 class Clock(NamedTuple):
-    """A partition's stream time, and until when sessions don't end; milliseconds."""
+    """A partition's stream time, until when sessions don't end, the latest time it ever showed, all in milliseconds;
+    and the number of the newest link of an id (``identity.next_link``).
+    """
 
     time: int = 0
     hold_until: int = 0
+    latest: int = 0
+    link: int = 0
 
     def advanced(self, stamp: int) -> "Clock":
-        """The clock after a message of that stamp. It never goes back."""
-        if stamp <= self.time:
+        """The clock after a message of that stamp. It goes back only by more than an hour: then the broker's clock was
+        ahead, and until it were there again every session would end, and every device be forgotten, at once.
+        """
+        if self.time - SET_BACK_MS <= stamp <= self.time:
             return self
-        stood_still = self.time and stamp - self.time > OUTAGE_MS
-        return Clock(stamp, stamp + GRACE_MS if stood_still else self.hold_until)
+        stood_still = self.time and not 0 < stamp - self.time <= OUTAGE_MS
+        hold_until = stamp + GRACE_MS if stood_still else self.hold_until
+        return self._replace(time=stamp, hold_until=hold_until, latest=max(self.latest, self.time, stamp))
+
+    @property
+    def was_ahead(self) -> bool:
+        """Whether it has shown a time that is yet to come."""
+        return self.latest > self.time
 
 
 class DevicesProcessor:
@@ -143,7 +157,7 @@ class _Batch:
         self._projects = owner._projects()
         self._clock = owner._clock
         self._sequences = owner._sequences.batch()
-        self._rows = Rows(owner._partition, owner._partitions, owner._epochs)
+        self._rows = Rows(owner._partition, owner._partitions, owner._epochs, self._clock.link)
         self._rules = RulesBatch(owner._rules(), owner._state, self._rows.notification)
         owner._index.begin()
         self._devices = KnownDevices(
@@ -158,9 +172,11 @@ class _Batch:
 
     def run(self, chunks: Sequence[Chunk]) -> Outcome:
         end = self._consume(chunks)
-        changes: dict[bytes, bytes | None] = {CLOCK_KEY: orjson.dumps(list(self._clock))}
+        changes: dict[bytes, bytes | None] = {}
         changes |= self._sequences.changes() | self._owner._abandoned | self._rules.changes()
         changes |= self._devices.changes(self._rows, self._last)
+        self._clock = self._clock._replace(link=self._rows.link)
+        changes[CLOCK_KEY] = orjson.dumps(list(self._clock))
         return Outcome(self._rows.finish(), changes, end, self._applied, self._lines)
 
     def _watch(self, own: EventRow, shared: tuple[Columns, ...]) -> None:
@@ -195,6 +211,7 @@ class _Batch:
 
     def _message(self, message: SourceMessage) -> None:
         self._clock = self._clock.advanced(message.timestamp)
+        self._devices.forgotten_until = self._clock.latest - FORGOTTEN_MS if self._clock.was_ahead else 0
         place = Place(self._epoch, self._owner._partition, message.offset, 0, message.timestamp)
         self._last = place
         if self._clock.time >= self._clock.hold_until:

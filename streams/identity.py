@@ -11,8 +11,9 @@ from typing import NamedTuple, Protocol
 from schemas.raw_event import AliasPayload, RawKind, UnlinkPayload
 from streams.prepare import Place, Prepared
 
-_LINE_BITS, _OFFSET_BITS = 14, 6
-_CLOCK_BITS = _LINE_BITS + _OFFSET_BITS
+_CLOCK_BITS, _PARTITION_BITS = 20, 6
+NUMBERED = 0
+"""The version of a link that gets its own when it is written (``next_link``)."""
 
 
 class Link(NamedTuple):
@@ -38,7 +39,7 @@ def links_of(device: LinkedDevice, event: Prepared, place: Place) -> Iterator[Li
     payload, named = event.payload, event.raw.profile_id
     if isinstance(payload, UnlinkPayload):
         if payload.alias:
-            yield Link("profile", payload.alias, "", _version(place), is_deleted=1)
+            yield Link("profile", payload.alias, "", NUMBERED, is_deleted=1)
         else:
             # Said also of a device without a link known here: another partition may have linked a misplaced one.
             yield _of_device(device, "", place)
@@ -46,7 +47,7 @@ def links_of(device: LinkedDevice, event: Prepared, place: Place) -> Iterator[Li
     if named and device.device_id and named != device.profile_id and not event.bot:
         yield _of_device(device, named, place)
     if event.raw.kind is RawKind.ALIAS and isinstance(payload, AliasPayload) and payload.alias != named:
-        yield Link("profile", payload.alias, named, _version(place))
+        yield Link("profile", payload.alias, named, NUMBERED)
 
 
 def device_unlinked(device: LinkedDevice, place: Place) -> Link:
@@ -56,7 +57,8 @@ def device_unlinked(device: LinkedDevice, place: Place) -> Link:
 
 def id_unlinked(kind: str, source_id: str, place: Place) -> Link:
     """An id of which there is no state means nobody else any more. Whatever is said after this goes before it."""
-    return Link(kind, source_id, "", (place.stamp << _CLOCK_BITS) - 1, is_deleted=1)
+    version = NUMBERED if kind == "profile" else (place.stamp << _CLOCK_BITS) - 1
+    return Link(kind, source_id, "", version, is_deleted=1)
 
 
 def _of_device(device: LinkedDevice, profile_id: str, place: Place) -> Link:
@@ -66,9 +68,12 @@ def _of_device(device: LinkedDevice, profile_id: str, place: Place) -> Link:
     return Link("device", device.device_id, profile_id, device.link_version, is_deleted=int(not profile_id))
 
 
-def _version(place: Place) -> int:
-    """Anybody may speak of an id, so no state numbers what is said: the log's clock does, and the place within its
-    millisecond.
+def next_link(newest: int, place: Place) -> int:
+    """The version of what is said next of an id that is no device, ``newest`` being that said last in the partition.
+
+    Anybody may speak of an id, so no state of its own numbers what is said: the partition does. By the log's clock, as
+    several partitions may speak of the same id, and counted on within its millisecond, which thousands of messages may
+    share, and where that clock goes back. No two partitions (of the first 64) say the same.
     """
-    offset, line = place.offset & (1 << _OFFSET_BITS) - 1, min(place.line, (1 << _LINE_BITS) - 1)
-    return (place.stamp << _CLOCK_BITS) | (offset << _LINE_BITS) | line
+    clock = place.stamp << _CLOCK_BITS - _PARTITION_BITS
+    return max((newest >> _PARTITION_BITS) + 1, clock) << _PARTITION_BITS | place.partition % (1 << _PARTITION_BITS)

@@ -63,6 +63,9 @@ class KnownDevices:
         self._partition = partition
         self._partitions = partitions
         self._forget = forget
+        self.forgotten_until = 0
+        """Devices that are new may have been forgotten, if they were last heard of up to then: known where the log's
+        clock was ahead. Otherwise nobody who was forgotten was heard of in the last day."""
         self._devices: dict[bytes, Device] = {}
         self._named: dict[tuple[str, str], Device] = {}
         self._gone: dict[bytes, None] = {}
@@ -78,13 +81,8 @@ class KnownDevices:
             device = self._named[name] = self._get(key)
         return device
 
-    def known(self, project_id: str, device_id: str) -> Device | None:
-        """The device if anything is remembered of it."""
-        device = self.of(project_id, device_id, "")
-        return device if device.is_known else None
-
     def kept(self, project_id: str, device_id: str) -> Device | None:
-        """The device, if anything is known of it."""
+        """The device, if anything is known of it. Asking leaves nothing behind."""
         key = f"device/{project_id}/{device_id}".encode("utf-8", "surrogatepass")
         is_kept = key in self._devices or (key in self._state and key not in self._gone)
         return self.of(project_id, device_id, "") if is_kept else None
@@ -162,6 +160,8 @@ class KnownDevices:
         load = partial(self._segment, key) if state is not None else _no_segment
         device = Device(project_id, device_id, state, load)
         device.key = key
+        if state is None:
+            device.forgotten_at = self.forgotten_until
         if device_id and partition_of(project_id, device_id, self._partitions) != self._partition:
             # A foreign producer put it here; its sessions must not bear the ids of those in its own partition.
             device.misplaced = True

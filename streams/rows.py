@@ -16,7 +16,7 @@ from schemas.profile import ProfileOpKind
 from schemas.raw_event import ErasePayload
 from streams import metrics
 from streams.columns import Columns, row_json
-from streams.identity import Link
+from streams.identity import NUMBERED, Link, next_link
 from streams.payloads import Change
 from streams.prepare import Place, Prepared
 from streams.processor import Record
@@ -52,10 +52,11 @@ class Tally(NamedTuple):
 
 class Rows:
     """Rows of one batch of raw partition ``partition``. ``epochs``: of the output topics, by name; ``partitions``: how
-    many the topics have.
+    many the topics have; ``link``: the version of the newest link of an id.
     """
 
-    def __init__(self, partition: int, partitions: int, epochs: dict[str, int]) -> None:
+    def __init__(self, partition: int, partitions: int, epochs: dict[str, int], link: int = 0) -> None:
+        self.link = link
         self.records: list[Record] = []
         self.rows = 0
         self._partition = partition
@@ -89,6 +90,9 @@ class Rows:
 
     def identity(self, project_id: str, link: Link, time: int, place: Place) -> None:
         """A link to a profile, made or taken back."""
+        if link.version == NUMBERED:
+            self.link = next_link(self.link, place)
+            link = link._replace(version=self.link)
         row = {"project_id": project_id, **link._asdict(), "created_at": clickhouse_time(time)}
         self._add(topics.IDENTITIES, row | _raw_line(place))
         self.count("identities", month_of(time))
