@@ -30,6 +30,8 @@ _TRACK = RawKind.TRACK
 
 _LONGEST_KEY = 256
 RequestHeaders = Mapping[bytes, bytes]
+_Place = tuple[str, str, str, int, bool]
+"""What a visitor is found by: device, user agent, address, time, and whether a session may begin."""
 
 _TIME_MESSAGES = {"event_too_old": "The event is older than the project keeps events."}
 
@@ -63,7 +65,9 @@ class Bundle:
         head = _remembered_head if sender.common else _head
         self._head = head(admission.project.id, protocol, admission.client_id, sender)
         """What all lines begin with."""
-        self._visitors: dict[tuple[str, str, str, int, bool], Visitor] = {}
+        self._visitors: dict[_Place, Visitor] = {}
+        self._named: dict[tuple[str, str], Settled] = {}
+        """What the events became that have ids of their sender's, by device and id."""
         self._by_owner: dict[str, list[bytes]] = {}
         self.lines: dict[int, list[bytes]] = {}
         """Raw events by partition, in the order they were added."""
@@ -92,23 +96,33 @@ class Bundle:
         event_id = canonical_event_id(project_id, given_id) if given_id else new_event_id(self._received_ms)
         begins = event_id if event.kind is _TRACK else ""
         place = event.device_id, user_agent, ip, time_ms, not begins
-        visitor = self._visitors.get(place)
-        if visitor is None:
-            visitor = self._visitors[place] = self._visitor(event.device_id, ip, user_agent, time_ms, begins)
+        visitor = self._visitors.get(place) or self._visitor(event.device_id, ip, user_agent, time_ms, begins)
         if self._project.anonymize_ip:
             # Nothing needs all of it any more, so it is not written down.
             event = without_addresses(event, (ip, event.ip, self._ip))
             ip = truncate_ip(ip)
-        settled = Settled(event_id, visitor.device_id, visitor.session_id)
+        # The worker takes the first of those that have one id.
+        first = self._named.get((visitor.device_id, event_id)) if given_id else None
+        settled = first or Settled(event_id, visitor.device_id, visitor.session_id)
         line = self._line(event, settled, time_ms, ip, user_agent)
-        if event.also is None:
+        if event.also is not None:
+            also_id = (
+                canonical_event_id(project_id, f"{given_id}:also") if given_id else new_event_id(self._received_ms)
+            )
+            other = settled._replace(event_id=also_id)
+            other_line = self._line(event.also, other, time_ms, ip, user_agent)
             self._put(event, settled, line)
-            return settled
-        other_id = canonical_event_id(project_id, f"{given_id}:also") if given_id else new_event_id(self._received_ms)
-        other = Settled(other_id, visitor.device_id, visitor.session_id)
-        other_line = self._line(event.also, other, time_ms, ip, user_agent)
-        self._put(event, settled, line)
-        self._put(event.also, other, other_line)
+            self._put(event.also, other, other_line)
+        else:
+            self._put(event, settled, line)
+        # Not before: what is refused changes nothing of its visitor's session.
+        if first is None:
+            if place not in self._visitors:
+                self._visitors[place] = visitor
+                if begins:
+                    self._gateway.visitors.remember(project_id, visitor.device_id, time_ms, begins)
+            if given_id and begins:
+                self._named[visitor.device_id, event_id] = settled
         return settled
 
     def _visitor(self, device_id: str, ip: str, user_agent: str, time_ms: int, begins: str) -> Visitor:

@@ -86,22 +86,26 @@ class LiveSessions:
                 session.started_ms = time_ms
         return session.id
 
+    def beginning(self, project_id: str, device_id: str, time_ms: int, event_id: str) -> str:
+        """Id of the session that an event would begin which falls into none; nothing changes."""
+        current = self._devices.get((project_id, device_id))
+        late = current is not None and time_ms < current.started_ms
+        owner = f"{device_id}:late:{event_id}" if late else device_id
+        return session_id(project_id, owner, session_bucket(time_ms))
+
     def begin(self, project_id: str, device_id: str, time_ms: int, event_id: str) -> str:
-        """Id of the session that an event begins which falls into none."""
+        """Begin the session of an event that falls into none, and tell its id."""
         key = (project_id, device_id)
         with self._lock:
             current = self._devices.get(key)
-            late = current is not None and time_ms < current.started_ms
-            owner = f"{device_id}:late:{event_id}" if late else device_id
-            begun = _Session(
-                SessionRow(session_id(project_id, owner, session_bucket(time_ms)), 0, time_ms, time_ms), current
-            )
-            if current is None or not late:
+            begun_id = self.beginning(project_id, device_id, time_ms, event_id)
+            begun = _Session(SessionRow(begun_id, 0, time_ms, time_ms), current)
+            if current is None or time_ms >= current.started_ms:
                 self._set_current(key, begun)
             else:
                 self._forget(current.earlier)
                 begun.earlier, current.earlier = None, begun
-            return begun.id
+            return begun_id
 
     def put(self, project_id: str, device_id: str, row: SessionRow) -> None:
         """Take a session's newest row."""

@@ -39,8 +39,9 @@ def _hash(salt: bytes, project_id: str, ip: str, user_agent: str) -> str:
 
 
 class Visitors:
-    """Finds the visitor of an event. ``begins`` is the id of an event that makes a session if it falls into none;
-    what makes no session (an identify, a question) has none.
+    """Finds the visitor of an event, and changes nothing by it: only what is taken makes a session or makes it longer,
+    by `remember`. ``begins`` is the id of an event that makes a session if it falls into none; what makes no session
+    (an identify, a question) has none.
     """
 
     def __init__(self, access: Access, sessions: LiveSessions) -> None:
@@ -49,7 +50,7 @@ class Visitors:
 
     def given(self, project_id: str, device_id: str, time_ms: int, begins: str = "") -> Visitor:
         """The visitor of an event whose sender named the device."""
-        live = self._sessions.join(project_id, device_id, time_ms, extend=bool(begins))
+        live = self._sessions.join(project_id, device_id, time_ms, extend=False)
         return Visitor(device_id, live or self._new_session(project_id, device_id, time_ms, begins))
 
     def derived(
@@ -64,7 +65,7 @@ class Visitors:
         """
         if is_server(user_agent):
             return SERVER
-        device_id, live = self._find(project_id, ip, user_agent, time_ms, received_ms, extend=bool(begins))
+        device_id, live = self._find(project_id, ip, user_agent, time_ms, received_ms)
         return Visitor(device_id, live or self._new_session(project_id, device_id, time_ms, begins))
 
     def live(self, project_id: str, ip: str, user_agent: str, now_ms: int) -> Visitor:
@@ -74,11 +75,16 @@ class Visitors:
         """
         if is_server(user_agent):
             return SERVER
-        device_id, live = self._find(project_id, ip, user_agent, now_ms, now_ms, extend=False)
+        device_id, live = self._find(project_id, ip, user_agent, now_ms, now_ms)
         return Visitor(device_id, live or "")
 
+    def remember(self, project_id: str, device_id: str, time_ms: int, event_id: str) -> None:
+        """An event that makes sessions was taken: its device's began with it, or has become longer."""
+        if device_id and self._sessions.join(project_id, device_id, time_ms, extend=True) is None:
+            self._sessions.begin(project_id, device_id, time_ms, event_id)
+
     def _find(
-        self, project_id: str, ip: str, user_agent: str, time_ms: int, received_ms: int, *, extend: bool
+        self, project_id: str, ip: str, user_agent: str, time_ms: int, received_ms: int
     ) -> tuple[str, str | None]:
         """The device, and its session if the time falls into one."""
         today = received_ms // _DAY_MS
@@ -86,19 +92,19 @@ class Visitors:
         if salt is None:
             raise unavailable("no_salt", "The gateway has no salt to make device ids with.")
         device_id = _hash(salt, project_id, ip, user_agent)
-        live = self._sessions.join(project_id, device_id, time_ms, extend=extend)
+        live = self._sessions.join(project_id, device_id, time_ms, extend=False)
         if live is not None:
             return device_id, live
         # Not only yesterday's: when control was away, the last salt is older, and visits go on under it.
         before = self._access.newest_salt(_day(today - 1))
         if before is not None and before is not salt:
             earlier = _hash(before, project_id, ip, user_agent)
-            live = self._sessions.join(project_id, earlier, time_ms, extend=extend)
+            live = self._sessions.join(project_id, earlier, time_ms, extend=False)
             if live is not None:
                 return earlier, live
         return device_id, None
 
     def _new_session(self, project_id: str, device_id: str, time_ms: int, begins: str) -> str:
         if begins:
-            return self._sessions.begin(project_id, device_id, time_ms, begins)
+            return self._sessions.beginning(project_id, device_id, time_ms, begins)
         return session_id(project_id, device_id, session_bucket(time_ms))

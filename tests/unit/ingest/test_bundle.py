@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from ingest.access import Admission, Project
+from ingest.answers import Refusal
 from ingest.bundle import Bundle
 from ingest.gateway import Gateway
 from ingest.limits import TooLargeAltogether, room_for_events
@@ -14,6 +15,7 @@ from ingest.protocols.protocol import SentEvent
 from ingest.settings import GatewaySettings
 from schemas.control import ProjectRecord, SaltRecord
 from schemas.raw_event import RawKind
+from schemas.session_id import session_bucket, session_id
 
 NOW = 1_795_246_036_417
 BROWSER = b"Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"
@@ -119,3 +121,41 @@ def test_a_key_of_any_length_names_its_events(gateway: Gateway) -> None:
 def test_there_is_room_for_what_a_body_says_and_for_no_more_than_may_wait_for_kafka() -> None:
     assert room_for_events(10_000_000, 64 * 1024 * 1024) > 20_000_000
     assert room_for_events(10_000_000, 4_000_000) == 4_000_000
+
+
+MINUTE = 60_000
+
+
+def test_what_is_refused_leaves_its_visitors_session_as_it_was(gateway: Gateway) -> None:
+    """The worker never hears of it: had it begun the session or made it longer, later answers would be wrong."""
+    bundle = bundle_of(gateway)
+    large = SentEvent(RawKind.TRACK, {"name": "a", "properties": {"x": "y" * 1_100_000}}, device_id="refused")
+    for minute in (0, 50):
+        with pytest.raises(Refusal) as refused:
+            bundle.add(large._replace(client_ms=NOW - minute * MINUTE))
+        assert refused.value.reason == "too_large"
+    first = bundle.add(click(device_id="refused", client_ms=NOW - 50 * MINUTE, event_id="x"))
+    with pytest.raises(Refusal):
+        bundle.add(large._replace(client_ms=NOW - 25 * MINUTE))
+    second = bundle.add(click(device_id="refused", client_ms=NOW, event_id="y"))
+    assert first.session_id == session_id("shop", "refused", session_bucket(NOW - 50 * MINUTE))
+    assert second.session_id == session_id("shop", "refused", session_bucket(NOW))
+
+
+def test_what_its_person_makes_too_large_leaves_the_session_as_it_was(gateway: Gateway) -> None:
+    bundle = bundle_of(gateway)
+    person = PERSON._replace(payload={"properties": {"x": "y" * 1_100_000}})
+    with pytest.raises(Refusal):
+        bundle.add(click(also=person, device_id="beside", client_ms=NOW - 25 * MINUTE))
+    told = bundle.add(click(device_id="beside", client_ms=NOW)).session_id
+    assert told == session_id("shop", "beside", session_bucket(NOW))
+
+
+def test_of_those_with_one_id_the_first_decides_of_the_session(gateway: Gateway) -> None:
+    bundle = bundle_of(gateway)
+    first = bundle.add(click(device_id="twice", client_ms=NOW - 50 * MINUTE, event_id="same"))
+    assert bundle.add(click(device_id="twice", client_ms=NOW - 25 * MINUTE, event_id="same")) == first
+    later = bundle.add(click(device_id="twice", client_ms=NOW, event_id="another"))
+    assert later.session_id != first.session_id
+    elsewhere = bundle.add(click(device_id="thrice", client_ms=NOW, event_id="same"))
+    assert elsewhere.device_id == "thrice"

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import orjson
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -114,6 +115,30 @@ def test_of_two_gateways_the_next_answer_is_right(steps: list[Step], last: int) 
         gateway.read(worker.session_rows, len(worker.session_rows))
     told = [gateway.tell(event["time"], event["event_id"]) for gateway in gateways]
     assert told == [worker.take(event)] * 2
+
+
+@pytest.mark.parametrize("left_out", [25, 29, 55])
+def test_what_the_worker_leaves_out_is_corrected_by_what_it_says(left_out: int) -> None:
+    """It filters by what only it knows, and drops what is repeated: the gateway took part of it for true."""
+    worker, gateway = Worker(), Gateway()
+    for number, minute in enumerate((0, left_out, 57, 59)):
+        event = event_of(number, minute)
+        told = gateway.tell(event["time"], event["event_id"])
+        if minute != left_out:
+            found = worker.take(event)
+            gateway.read(worker.session_rows, len(worker.session_rows))
+    assert told == found
+
+
+def test_a_session_begun_by_what_the_worker_leaves_out_gives_way() -> None:
+    worker, gateway = Worker(), Gateway()
+    for number, minute in enumerate((0, 25, 26)):
+        event = event_of(number, minute)
+        told = gateway.tell(event["time"], event["event_id"])
+        if minute:
+            found = worker.take(event)
+            gateway.read(worker.session_rows, len(worker.session_rows))
+    assert told == found != session_id(PROJECT, DEVICE, session_bucket(event_of(0, 0)["time"]))
 
 
 def test_a_gateway_that_started_anew_goes_on_with_the_session() -> None:

@@ -136,6 +136,7 @@ def test_a_session_survives_the_salts_of_days_without_control(sessions: LiveSess
     access.apply_salt("2026-02-20", SaltRecord(day="2026-02-20", salt=YESTERDAY.hex()))
     visitors = Visitors(access, sessions)
     before = visitors.derived("shop", IP, BROWSER, NOON, NOON, "event-1")
+    visitors.remember("shop", before.device_id, NOON, "event-1")
     access.apply_salt("2026-03-02", SaltRecord(day="2026-03-02", salt=TODAY.hex()))
     assert visitors.derived("shop", IP, BROWSER, NOON + 1, NOON + 1, "event-2") == before
     assert visitors.live("shop", IP, BROWSER, NOON + 2) == before
@@ -148,6 +149,9 @@ def test_who_asks_has_a_session_only_once_there_is_one(visitors: Visitors) -> No
     told = visitors.derived("shop", IP, BROWSER, NOON, NOON)
     assert visitors.live("shop", IP, BROWSER, NOON) == asked
     assert visitors.derived("shop", IP, BROWSER, NOON, NOON, "event-1") == told
+    # Nor does an event that nobody has taken yet.
+    assert visitors.live("shop", IP, BROWSER, NOON) == asked
+    visitors.remember("shop", told.device_id, NOON, "event-1")
     assert visitors.live("shop", IP, BROWSER, NOON) == told
     assert visitors.live("shop", IP, "node", NOON) == SERVER
 
