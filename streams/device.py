@@ -206,8 +206,12 @@ def _begin(device: Device, event: Prepared, profile_id: str, place: Place, rows:
     late = device.current is not None and event.time < device.current["started"]
     if not late:
         end_current(device, place, rows)
-    id_may_be_used = late or event.time < max(place.stamp - REMEMBERED_MS, device.forgotten_at + _IDS_USED_MS)
-    session_owner = f"{device.session_owner}:late:{event.event_id}" if id_may_be_used else device.session_owner
+    session_owner = device.session_owner
+    if event.time < max(place.stamp - REMEMBERED_MS, device.forgotten_at + _IDS_USED_MS):
+        # The event itself may be one that was there before, and is forgotten with its device.
+        session_owner = f"{session_owner}:late:{event.event_id}:{place.stamp}"
+    elif late:
+        session_owner = f"{session_owner}:late:{event.event_id}"
     begun = begin(device.project_id, device.device_id, session_owner, event, profile_id, late)
     # The session that falls out of memory is emitted as it stands: nothing will change it any more.
     if device.earlier is not None and device.earlier["session_id"] in device.emitted:

@@ -81,3 +81,11 @@ def test_a_session_erased_by_a_gateway_whose_clock_was_ahead_gives_its_id_to_nob
     log.send(begun + 33 * MINUTE, track(time=begun + 33 * MINUTE))
     ids = {row["session_id"] for row in process(log).events("session_start")}
     assert len(ids) == 2
+
+
+def test_an_event_that_comes_again_after_it_was_forgotten_begins_another_session() -> None:
+    """A phone that heard no answer sends again three days later what is forgotten with its device."""
+    log = RawLog().send(NOON, track(time=NOON - 25 * HOUR, event_id="again"))
+    log.ticks(NOON + 3 * DAY, NOON + 3 * DAY + 6 * MINUTE)
+    log.send(NOON + 3 * DAY + 7 * MINUTE, track(time=NOON - 25 * HOUR, event_id="again"))
+    assert [row["event_count"] for row in process(log).sessions().values()] == [1, 1]
