@@ -50,6 +50,20 @@ class Made(NamedTuple):
     dead_letters: Rows
 
 
+class Erased(NamedTuple):
+    """An erasure, and per raw partition the offset from which it holds: before it, messages make what they made, for
+    what became of other people rests on it too, and whoever gets the rows leaves out the person's. No ``ends``: it
+    holds from the first message on.
+    """
+
+    record: ErasureRecord
+    ends: tuple[int, ...] = ()
+
+    def begins(self, partition: int) -> int:
+        """The offset from which it holds."""
+        return self.ends[partition] if partition < len(self.ends) else 0
+
+
 class Today(NamedTuple):
     """What messages are judged by: today's projects, places, epochs and erasures; ``partitions``: of the raw topic."""
 
@@ -57,25 +71,25 @@ class Today(NamedTuple):
     epochs: dict[str, int]
     partitions: int
     locate: Locate
-    erasures: Sequence[ErasureRecord] = ()
+    erasures: Sequence[Erased] = ()
 
 
 def reprocess(found: OffsetRange, chunks: Iterable[Chunk], today: Today) -> Iterator[Made]:
     """What the messages of [``warm``, ``cool``) give; ``chunks``: these messages, adjoining. Pure; in memory is the
     state of one partition's devices.
     """
+    erasures = Erasures()
     processor = DevicesProcessor(
-        found.partition,
-        today.partitions,
-        today.epochs,
-        lambda: today.projects,
-        today.locate,
-        erasures=Erasures(today.erasures),
+        found.partition, today.partitions, today.epochs, lambda: today.projects, today.locate, erasures=erasures
     )
+    to_come = sorted(today.erasures, key=lambda each: each.begins(found.partition))
+    borders = sorted({found.start, found.end, *(each.begins(found.partition) for each in to_come)})
     state: dict[bytes, bytes] = {}
     processor.restore(state)
     for chunk in chunks:
-        for piece in _pieces(chunk, (found.start, found.end)):
+        for piece in _pieces(chunk, borders):
+            while to_come and to_come[0].begins(found.partition) <= piece.start:
+                erasures.add(to_come.pop(0).record)
             waiting = [piece]
             while waiting:
                 outcome = processor.process(waiting)
@@ -86,7 +100,7 @@ def reprocess(found: OffsetRange, chunks: Iterable[Chunk], today: Today) -> Iter
 
 
 def _pieces(chunk: Chunk, borders: Sequence[int]) -> Iterator[Chunk]:
-    """The chunk cut at the borders that lie within it."""
+    """The chunk cut at the borders that lie within it; these ascend."""
     for border in borders:
         if chunk.start < border < chunk.end:
             yield chunk._replace(messages=[m for m in chunk.messages if m.offset < border], end=border)

@@ -37,6 +37,8 @@ from sinks.errors import SinkError
 from sinks.kafka_log import KafkaLog
 from sinks.rebuild import ROLLUPS, remake
 from sinks.settings import SinkSettings
+from sinks.shadow.lock import locked
+from sinks.shadow.tables import forget_run
 from weir.errors import WeirError
 from weir.operations import erase_line, send_everywhere
 from weir.prepare import control_database, sink_settings
@@ -111,13 +113,20 @@ class _Run:
                     break
             else:
                 raise ErasureError("The person gets new ids faster than they are found: run it again.")
-            if row.stage == TOLD:
-                self._count(session, row)
-            if row.stage == COUNTED:
-                self._delete(session, row)
-            if row.stage == DELETED:
-                self._finish(session, row)
+            if row.stage != DONE:
+                with locked(self._client, self._sinks):
+                    self._take_away(session, row)
             return receipt(row)
+
+    def _take_away(self, session: Session, row: Erasure) -> None:
+        # A run of weir reprocess that waits to be applied holds rows of the person.
+        forget_run(self._client)
+        if row.stage == TOLD:
+            self._count(session, row)
+        if row.stage == COUNTED:
+            self._delete(session, row)
+        if row.stage == DELETED:
+            self._finish(session, row)
 
     def _begin(self, session: Session, project_id: str, any_id: str, is_device: bool) -> Erasure:
         ids = resolve(self._client, self._settings.clickhouse_database, project_id, any_id, is_device=is_device)

@@ -10,17 +10,19 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaException
 
+from control.erasures import DONE, list_erasures
 from schemas.control import LogRecord
 from schemas.topics import RAW
 from sinks.client import connect
 from sinks.errors import SinkError
 from sinks.shadow.apply import apply, fingerprints
 from sinks.shadow.compare import TableDifference, compare_shadows
+from sinks.shadow.erased import leave_out, read_ends
 from sinks.shadow.history import await_rows, first_ledger_offset, passed_places, whole_rows
 from sinks.shadow.lock import locked
 from sinks.shadow.plan import PartitionRange, Plan, Stage, read_plan, write_plan
 from sinks.shadow.settle import settle
-from sinks.shadow.tables import DEAD_LETTERS, EVENTS, LEDGER, SESSIONS, drop_tables, insert_rows, make_tables
+from sinks.shadow.tables import DEAD_LETTERS, EVENTS, LEDGER, SESSIONS, forget_run, insert_rows, make_tables
 from streams.archive.part import BadPart
 from streams.archive.place import ArchiveError, open_place
 from streams.archive.reading import NotKept, RawHistory
@@ -29,7 +31,8 @@ from streams.control import ControlMissing, ControlTail
 from streams.enrich.geo import GeoDatabase
 from streams.erasures import read_erasures
 from streams.positions import read_logs, read_positions
-from streams.reprocess import Made, OffsetRange, Today, reprocess
+from streams.reprocess import Erased, Made, OffsetRange, Today, reprocess
+from weir.control_data import reading
 from weir.errors import WeirError
 from weir.prepare import sink_settings
 from weir.settings import Settings
@@ -61,12 +64,14 @@ def run(settings: Settings, period: Period, tell: Tell) -> list[TableDifference]
         standing = read_plan(client)
         if standing is not None and standing.stage == Stage.APPLYING:
             raise WeirError("A run broke off while it was being applied: complete it with weir reprocess apply.")
+        _refuse_while_erasing(settings)
         logs = read_logs(settings.bootstrap)
         with closing(_history(settings, logs)) as history:
             plan = _planned(settings, client, history, logs, period, tell)
             make_tables(client)
             write_plan(client, plan)
             _fill(settings, client, history, plan, tell)
+        leave_out(client)
         tell("putting sessions and ledger together")
         settle(client, plan)
         tell("comparing")
@@ -78,6 +83,14 @@ def run(settings: Settings, period: Period, tell: Tell) -> list[TableDifference]
         }
         write_plan(client, plan.model_copy(update=ready))
         return differences
+
+
+def _refuse_while_erasing(settings: Settings) -> None:
+    """An erasure that broke off has told the ledger, perhaps, of rows that are still there."""
+    with reading(settings) as session:
+        left = [row.profile_id for row in list_erasures(session) if row.stage != DONE]
+    if left:
+        raise WeirError(f"The erasure of {left[0]} is not done yet: complete it with weir profile erase.")
 
 
 def show(settings: Settings) -> tuple[Plan, list[TableDifference]]:
@@ -107,10 +120,7 @@ def discard(settings: Settings) -> None:
     :raises WeirError: it is being applied.
     """
     with _store(settings) as client, locked(client, sink_settings(settings)):
-        plan = read_plan(client)
-        if plan is not None and plan.stage == Stage.APPLYING:
-            raise WeirError("Months of this run are in place already: complete it with weir reprocess apply.")
-        drop_tables(client)
+        forget_run(client)
 
 
 def _waiting(client: Client) -> Plan:
@@ -182,7 +192,7 @@ def _range(history: RawHistory, partition: int, edge: int, period: Period) -> Pa
 
 def _fill(settings: Settings, client: Client, history: RawHistory, plan: Plan, tell: Tell) -> None:
     """Process the ranges, and write what they give."""
-    today = _today(settings, history)
+    today = _today(settings, history, read_ends(client, plan.epoch, len(history.partitions())))
     ranges = [found for found in plan.ranges if found.start < found.end]
     total, done, started = sum(found.cool - found.warm for found in ranges), 0, time.monotonic()
     told = started
@@ -218,7 +228,7 @@ def _write(client: Client, batches: Iterable[Made]) -> Iterator[int]:
     flush()
 
 
-def _today(settings: Settings, history: RawHistory) -> Today:
+def _today(settings: Settings, history: RawHistory, ends: dict[tuple[str, str], tuple[int, ...]]) -> Today:
     control = ControlTail(settings.bootstrap, lambda sentence: None)
     control.start()
     try:
@@ -227,7 +237,10 @@ def _today(settings: Settings, history: RawHistory) -> Today:
             epochs={topic: record.epoch for topic, record in control.logs.items()},
             partitions=len(history.partitions()),
             locate=GeoDatabase(settings.geo).locate,
-            erasures=read_erasures(settings.bootstrap),
+            erasures=[
+                Erased(record, ends.get((record.project_id, record.profile_id), ()))
+                for record in read_erasures(settings.bootstrap)
+            ],
         )
     finally:
         control.stop()

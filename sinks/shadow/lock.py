@@ -1,4 +1,6 @@
-"""One run at a time: a table that only one can create, with a beat in it while its owner lives."""
+"""One at a time changes the past, be it a run or an erasure: a table that only one can create, with a beat in it while
+its owner lives.
+"""
 
 import os
 import socket
@@ -21,8 +23,8 @@ _TABLE_EXISTS = 57
 
 @contextmanager
 def locked(client: Client, settings: SinkSettings) -> Iterator[None]:
-    """Nobody else reprocesses within the block. What a dead owner left is taken over: at once on the machine it was on,
-    after a minute elsewhere.
+    """Nobody else reprocesses or erases within the block. What a dead owner left is taken over: at once on the machine
+    it was on, after a minute elsewhere.
 
     :raises ReprocessError: somebody else does.
     """
@@ -34,7 +36,7 @@ def locked(client: Client, settings: SinkSettings) -> Iterator[None]:
     except ClickHouseError as error:
         if getattr(error, "code", None) != _TABLE_EXISTS:
             raise
-        raise ReprocessError("Another run of weir reprocess is at work: wait for its end.") from error
+        raise ReprocessError("Another run of weir reprocess, or an erasure, is at work: wait for its end.") from error
     stop = threading.Event()
     beating = threading.Thread(target=_beat, args=(settings, stop), name="reprocess-beat", daemon=True)
     try:

@@ -8,7 +8,7 @@ import orjson
 from clickhouse_connect.driver.client import Client
 
 from schemas import topics
-from sinks.shadow.plan import settled, within
+from sinks.shadow.plan import ReprocessError, Stage, read_plan, settled, within
 
 TOUCHED = "sessions_shadow_touched"
 """Sessions of which anything lies in the range, and what became of them."""
@@ -113,6 +113,19 @@ def drop_tables(client: Client) -> None:
         for name in (each.made, each.shadow, each.next):
             client.command(f"drop table if exists {name}")
     client.command(f"drop table if exists {TOUCHED}")
+
+
+def forget_run(client: Client) -> None:
+    """Drop a run that is not being applied, if there is one.
+
+    :raises ReprocessError: it is being applied.
+    """
+    plan = read_plan(client)
+    if plan is not None and plan.stage == Stage.APPLYING:
+        raise ReprocessError(
+            "Months of a run of weir reprocess are in place already: complete it with weir reprocess apply."
+        )
+    drop_tables(client)
 
 
 def insert_rows(client: Client, table: str, rows: Sequence[Mapping[str, Any]]) -> None:

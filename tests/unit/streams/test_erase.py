@@ -92,6 +92,14 @@ def test_nothing_is_kept_but_when_it_was() -> None:
     assert len(partition.state[key]) < 60
 
 
+def test_a_device_that_is_not_known_is_not_made_known() -> None:
+    said = erase_line(device_ids=["device-7"], visits={"device-8": ["session"]})
+    log = RawLog().send(NOON, track("device-2")).send(ERASED_AT, said, said)
+    apart, together = Partition().take([log.chunk(0, 1)]).take([log.chunk(1, 2)]), Partition().take([log.chunk()])
+    assert apart.state == together.state
+    assert [key for key in together.state if b"device-" in key] == [f"device/{PROJECT}/device-2".encode()]
+
+
 def test_a_visit_on_anothers_device_is_forgotten_and_its_ring_is_not() -> None:
     log = RawLog().send(NOON, track("device-2"), track("device-2", NOON, "paid", profile_id="ada"))
     [session_id] = Partition().take([log.chunk()]).sessions()

@@ -8,7 +8,7 @@ from schemas import topics
 from schemas.control import ErasureRecord
 from streams.archive.part import RawMessage
 from streams.chunk import Chunk
-from streams.reprocess import Made, OffsetRange, Today, reprocess
+from streams.reprocess import Erased, Made, OffsetRange, Today, reprocess
 from tests.unit.streams.raw_log import (
     EPOCHS,
     MINUTE,
@@ -81,11 +81,28 @@ def test_erased_people_leave_nothing() -> None:
     source = log()
     erasure = ErasureRecord(project_id=PROJECT, profile_id="ann", device_ids=("device-1",), erased_at=NOON + 2**40)
     found = OffsetRange(PARTITION, 0, 0, source.end, source.end, source.end)
-    made = list(reprocess(found, [source.chunk()], today(erasures=(erasure,))))
+    made = list(reprocess(found, [source.chunk()], today(erasures=(Erased(erasure),))))
     assert {row["device_id"] for batch in made for row in batch.events} == {"device-2"}
     for row in (row for batch in made for row in batch.ledger):
         parts = ("stored", "repeated", "bots", "filtered", "dead", "operations")
         assert row["lines"] == sum(row[part] for part in parts)
+
+
+@pytest.mark.parametrize("size", [1_000, 7], ids=["whole", "pieces"])
+def test_an_erasure_holds_from_its_line_on(size: int) -> None:
+    source = log()
+    end = source.end // 2
+    cut = next(message.timestamp for message in source.messages if message.offset >= end)
+    erasure = ErasureRecord(project_id=PROJECT, profile_id="ann", device_ids=("device-1",), erased_at=cut)
+    source.send(source.messages[-1].timestamp, track("device-1", cut - MINUTE, received_at=cut - MINUTE))
+    found = OffsetRange(PARTITION, 0, 0, source.end, source.end, source.end)
+    chunks = [source.chunk(at, min(at + size, source.end)) for at in range(0, source.end, size)]
+    ends = tuple(end if partition == PARTITION else 0 for partition in range(PARTITIONS))
+    made = list(reprocess(found, chunks, today(erasures=(Erased(erasure, ends),))))
+    whole = process(source).events()
+    late = [row for row in whole if row["raw_offset"] == source.end - 1]
+    assert late
+    assert [row for batch in made for row in batch.events] == [row for row in whole if row not in late]
 
 
 def test_messages_of_the_archive_are_taken_as_they_are() -> None:
