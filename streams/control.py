@@ -67,12 +67,14 @@ class ControlTail:
                 "enable.partition.eof": True,
                 "isolation.level": "read_committed",
                 "log_level": 2,
+                # The end is told by an answer without messages, which the broker would hold back for half a second.
+                "fetch.wait.max.ms": 100,
             }
         )
         try:
             reader.assign([TopicPartition(CONTROL, 0, OFFSET_BEGINNING)])
             while not self._stop.is_set():
-                message = reader.poll(0.5)
+                message = reader.poll(0.1)
                 if message is None:
                     continue
                 error = message.error()

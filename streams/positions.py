@@ -12,6 +12,7 @@ from schemas.event_time import clickhouse_time
 from schemas.ledger import LedgerRow
 from streams.control import ControlTail
 from streams.position import POSITION_KEY, Position, PositionRefused, settle_position
+from streams.reading import read_batch
 from streams.transaction import fencing_producer
 
 CHANGELOGS = {topics.RAW: topics.DEVICES_CHANGELOG, topics.PROFILE_OPS: topics.PEOPLE_CHANGELOG}
@@ -181,7 +182,7 @@ def _last_value(reader: Consumer, start: TopicPartition) -> bytes | None:
     value: bytes | None = None
     try:
         while True:
-            for message in reader.consume(10_000, 0.2):
+            for message in read_batch(reader, 10_000, 0.2):
                 error = message.error()
                 if error is None:
                     value = message.value() if message.key() == POSITION_KEY else value

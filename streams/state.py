@@ -14,6 +14,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from faust.stores.base import Store
 from faust.types import TP
 
+from streams.reading import read_batch
+
 logger = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 5.0
@@ -48,7 +50,7 @@ def load_state(bootstrap: str, changelog: str, partition: int) -> dict[bytes, by
         reader.assign([TopicPartition(changelog, partition, OFFSET_BEGINNING)])
         while True:
             tell.keys(len(state))
-            for message in reader.consume(_READ_MESSAGES, _READ_SECONDS):
+            for message in read_batch(reader, _READ_MESSAGES, _READ_SECONDS):
                 error = message.error()
                 if error is not None:
                     if error.code() == KafkaError._PARTITION_EOF:

@@ -11,6 +11,7 @@ from streams.archive.part import HOUR_MS, RawMessage, decode
 from streams.archive.place import ArchivePlace
 from streams.archive.run import raw_consumer, raw_message
 from streams.chunk import Chunk, SourceMessage
+from streams.reading import read_batch
 
 _CHUNK_BYTES = 4 * 1024 * 1024
 _READ_MESSAGES = 1_000
@@ -116,7 +117,7 @@ class RawHistory:
         size, reached = 0, start
         try:
             while reached < end:
-                for message in self._consumer.consume(_READ_MESSAGES, _READ_SECONDS):
+                for message in read_batch(self._consumer, _READ_MESSAGES, _READ_SECONDS):
                     error = message.error()
                     if error is not None:
                         if error.code() != KafkaError._PARTITION_EOF:
