@@ -34,6 +34,8 @@ from streams.rejected import Rejected, first_error
 
 _DAY_MS = 24 * 3_600_000
 _CACHE_ENTRIES = 8_192
+_MAX_HINT = 512
+"""Characters of a hint that are looked at: what was looked up is remembered, and a foreign producer may send any."""
 _LOW_HALF = 2**64 - 1
 _TAKEN = frozenset(
     {"__path", "__referrer", "__title", "__timestamp", "__revenue", "__currency", "__deviceId", "__ip", "__identify"}
@@ -278,7 +280,9 @@ def _page(path: str, referrer: str, origins: tuple[str, ...]) -> Page:
 
 def _sender_of(raw: RawLine, locate: Locate) -> Sender:
     hints = raw.hints
-    given = None if _HINTS.isdisjoint(hints) else tuple([hints.get(name) for name in HINT_NAMES])
+    given = None
+    if not _HINTS.isdisjoint(hints):
+        given = tuple([None if (hint := hints.get(name)) is None else hint[:_MAX_HINT] for name in HINT_NAMES])
     return _sender(raw.user_agent[:MAX_USER_AGENT], given, raw.ip, locate(raw.ip) if raw.ip else NOWHERE)
 
 

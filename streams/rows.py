@@ -24,6 +24,9 @@ from streams.rejected import Rejected
 from streams.sessions import Session, beginning, session_row
 
 MAX_ENVELOPE_BYTES = 256 * 1024
+MAX_ENVELOPE_OPERATIONS = 100
+"""A message of operations holds no more: each may rewrite a profile of hundreds of kilobytes, a message's all in one
+transaction."""
 _NEWLINE = b"\n"
 _HEADERS: Headers = [(topics.HEADER_FORMAT, topics.FORMAT_VERSION.encode())]
 
@@ -207,7 +210,9 @@ class Rows:
         envelope = self._open.get((topic, partition))
         if envelope is None:
             envelope = self._open[topic, partition] = _Envelope()
-        elif envelope.size + len(line) > MAX_ENVELOPE_BYTES:
+        elif envelope.size + len(line) > MAX_ENVELOPE_BYTES or (
+            topic == topics.PROFILE_OPS and len(envelope.lines) >= MAX_ENVELOPE_OPERATIONS
+        ):
             self._close(topic, partition, envelope)
             envelope = self._open[topic, partition] = _Envelope()
         envelope.lines.append(line)

@@ -9,6 +9,7 @@ from schemas import topics
 from schemas.control import ProjectRecord
 from schemas.event_time import MAX_AGE_MS, MAX_SKEW_MS
 from streams.devices import MAX_TAKEN_BYTES, MAX_TAKEN_LINES
+from streams.prepare import _sender
 from tests.unit.streams.raw_log import (
     HOUR,
     MINUTE,
@@ -245,3 +246,11 @@ def test_a_message_full_of_poison_is_given_up_and_the_next_goes_on() -> None:
     partition = process(log, PoisonedGeo("6.6.6.6"))
     assert [letter["weir-reason"] for letter in partition.dead()] == ["step_failed"] * 200
     assert {row["device_id"] for row in partition.events("screen_view")} == {"before", "after"}
+
+
+def test_of_a_long_hint_only_its_beginning_is_remembered() -> None:
+    """What the lookup remembers, thousands of it, must not be megabytes that a foreign producer sent."""
+    agents = [{"sec-ch-ua": '"Chromium";v="131"' + " " * 10_000 + str(number)} for number in range(3)]
+    before = _sender.cache_info().misses
+    process(RawLog().send(NOON, *[track(hints=hints, event_id=str(n)) for n, hints in enumerate(agents)]))
+    assert _sender.cache_info().misses == before + 1

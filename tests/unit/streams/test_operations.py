@@ -20,6 +20,7 @@ from schemas.profile import Profile
 from schemas.replay import ReplayChunk
 from streams.chunk import Chunk
 from streams.profiles import ProfilesProcessor
+from streams.rows import MAX_ENVELOPE_OPERATIONS
 from tests.unit.streams.raw_log import (
     EPOCHS,
     NOON,
@@ -226,3 +227,12 @@ def test_whatever_is_said_comes_to_a_row_or_a_dead_letter(events: list[dict[str,
     newest = {(row.get("profile_id"), row.get("group_id")): row["version"] for row in people.rows(topics.PROFILES)}
     newest |= {(None, row["group_id"]): row["version"] for row in people.rows(topics.GROUPS)}
     assert sum(newest.values()) + len(people.dead()) == len(lines)
+
+
+def test_a_message_of_operations_is_not_more_than_a_transaction_can_take() -> None:
+    """Each may rewrite a profile of hundreds of kilobytes, and a message is taken as a whole."""
+    events = [operate("increment", {"property": "n"}, f"person-{number}") for number in range(2_000)]
+    records = [record for record in made(*events).records if record.topic == topics.PROFILE_OPS]
+    sizes = [len((record.value or b"").splitlines()) for record in records]
+    assert sum(sizes) == len(events)
+    assert max(sizes) == MAX_ENVELOPE_OPERATIONS
