@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from ingest.access import Admission
-from ingest.anonymize import without_addresses
+from ingest.anonymize import shortener
 from ingest.answers import bad_request
 from ingest.client_ip import given_address
 from ingest.gateway import Gateway
@@ -62,9 +62,8 @@ class Bundle:
         self._sender = sender = describe_sender(headers)
         self._key = _name_of(headers.get(b"idempotency-key", b""))
         self._asked = 0
-        head = _remembered_head if sender.common else _head
-        self._head = head(admission.project.id, protocol, admission.client_id, sender)
-        """What all lines begin with."""
+        self._protocol = protocol
+        self._write_sender(sender)
         self._visitors: dict[_Place, Visitor] = {}
         self._named: dict[tuple[str, str], Settled] = {}
         """What the events became that have ids of their sender's, by device and id."""
@@ -99,22 +98,15 @@ class Bundle:
         visitor = self._visitors.get(place) or self._visitor(event.device_id, ip, user_agent, time_ms, begins)
         if self._project.anonymize_ip:
             # Nothing needs all of it any more, so it is not written down.
-            event = without_addresses(event, (ip, event.ip, self._ip))
+            short = shortener((ip, event.ip, self._ip))
+            event, user_agent, sender = short.event(event), short.agent(user_agent), short.sender(self._sender)
             ip = truncate_ip(ip)
+            if sender is not self._written:
+                self._write_sender(sender)
         # The worker takes the first of those that have one id.
         first = self._named.get((visitor.device_id, event_id)) if given_id else None
         settled = first or Settled(event_id, visitor.device_id, visitor.session_id)
-        line = self._line(event, settled, time_ms, ip, user_agent)
-        if event.also is not None:
-            also_id = (
-                canonical_event_id(project_id, f"{given_id}:also") if given_id else new_event_id(self._received_ms)
-            )
-            other = settled._replace(event_id=also_id)
-            other_line = self._line(event.also, other, time_ms, ip, user_agent)
-            self._put(event, settled, line)
-            self._put(event.also, other, other_line)
-        else:
-            self._put(event, settled, line)
+        self._write(event, settled, given_id, time_ms, ip, user_agent)
         # Not before: what is refused changes nothing of its visitor's session.
         if first is None:
             if place not in self._visitors:
@@ -124,6 +116,25 @@ class Bundle:
             if given_id and begins:
                 self._named[visitor.device_id, event_id] = settled
         return settled
+
+    def _write(self, event: SentEvent, settled: Settled, given_id: str, time_ms: int, ip: str, user_agent: str) -> None:
+        """Put the event, and what came in one with it, among the lines: both or none."""
+        line = self._line(event, settled, time_ms, ip, user_agent)
+        if event.also is not None:
+            project_id, also_id = self._project.id, f"{given_id}:also"
+            other_id = canonical_event_id(project_id, also_id) if given_id else new_event_id(self._received_ms)
+            other = settled._replace(event_id=other_id)
+            other_line = self._line(event.also, other, time_ms, ip, user_agent)
+            self._put(event, settled, line)
+            self._put(event.also, other, other_line)
+        else:
+            self._put(event, settled, line)
+
+    def _write_sender(self, sender: RequestSender) -> None:
+        """What the next lines say of the sender; their head is what all of them begin with."""
+        self._written = sender
+        head = _remembered_head if sender.common else _head
+        self._head = head(self._project.id, self._protocol, self._admission.client_id, sender)
 
     def _visitor(self, device_id: str, ip: str, user_agent: str, time_ms: int, begins: str) -> Visitor:
         visitors, project_id = self._gateway.visitors, self._project.id
@@ -158,8 +169,8 @@ class Bundle:
             "sent_at": event.sent_ms,
             "ip": ip,
             "user_agent": user_agent,
-            "sdk_name": event.sdk_name or self._sender.sdk_name,
-            "sdk_version": event.sdk_version or self._sender.sdk_version,
+            "sdk_name": event.sdk_name or self._written.sdk_name,
+            "sdk_version": event.sdk_version or self._written.sdk_version,
             "payload": event.payload,
         }
         line = self._head + _dump(own)[1:]
@@ -206,7 +217,7 @@ def _head(project_id: str, protocol: str, client_id: str, sender: RequestSender)
     same = {
         "version": 1,
         "project_id": project_id,
-        "hints": sender.hints,
+        "hints": orjson.Fragment(sender.hints),
         "protocol": protocol,
         "client_id": client_id,
     }

@@ -9,7 +9,7 @@ Limits on senders count by what was seen, never by what was stated.
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from schemas.address import MAX_ADDRESS, Address, read_address
 
@@ -32,6 +32,7 @@ FROM_PROXY = (
 )
 """Headers that count only from a trusted proxy, in this order unless the settings have another."""
 _FOR = re.compile(rb'(?:^|[;,])\s*for\s*=\s*("[^"]*"|[^;,\s]*)', re.IGNORECASE)
+_NAT64 = IPv6Network("64:ff9b::/96")
 _CACHE = 4_096
 _LONGEST_FORWARDED = 1_024
 
@@ -50,6 +51,17 @@ def _parse(text: str) -> Address | None:
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     return read_address(text.partition("%")[0])
+
+
+def four_within(address: Address) -> IPv4Address | None:
+    """The IPv4 address that an IPv6 address carries whose network translates (NAT64, RFC 6052) or tunnels (6to4, RFC
+    3056): one holder has both.
+    """
+    if not isinstance(address, IPv6Address):
+        return None
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.sixtofour
 
 
 def _public(value: bytes) -> str:

@@ -21,12 +21,12 @@ _BOUNDS = (MAX_USER_AGENT, MAX_SDK_TEXT, MAX_SDK_TEXT, *(MAX_HINT for _ in HINTS
 
 
 class RequestSender(NamedTuple):
-    """A sender, as text of bounded length. ``hints`` is JSON already."""
+    """A sender, as text of bounded length. ``hints`` is JSON."""
 
     user_agent: str
     sdk_name: str
     sdk_version: str
-    hints: orjson.Fragment
+    hints: bytes
     common: bool
     """Short enough to be remembered."""
 
@@ -52,6 +52,6 @@ def _describe(values: tuple[bytes | None, ...], common: bool = False) -> Request
         user_agent or "",
         sdk_name or "",
         sdk_version or "",
-        orjson.Fragment(orjson.dumps(given)),
+        orjson.dumps(given),
         common,
     )

@@ -13,6 +13,7 @@ from ingest.gateway import Gateway
 from ingest.protocols.protocol import Protocol, SentEvent
 from ingest.settings import GatewaySettings
 from schemas.control import ProjectRecord, SaltRecord
+from schemas.raw_event import RawKind
 from tests.unit.ingest.requests import submission
 
 NOW = 1_795_246_036_417
@@ -119,3 +120,38 @@ def test_no_address_is_written_in_full(gateway: Gateway, path: str, body: Any, s
         assert b"89.160.20.0" in shortened
         assert b'"1.2.3"' in shortened
         assert b'"4.3.2.1"' in shortened
+
+
+HEADERS = {
+    b"user-agent": f"Shop/1.0 (Android 13; {FOUR}) {SIX}".encode(),
+    b"accept-language": f"en; ip={FOUR}".encode(),
+    b"origin": f"https://{FOUR}".encode(),
+    b"sec-ch-ua-model": NEIGHBOUR.encode(),
+    b"openpanel-sdk-name": f"web {FOUR}".encode(),
+    b"openpanel-sdk-version": FOUR.encode(),
+}
+TRACK = SentEvent(RawKind.TRACK, {"name": "a", "properties": {}})
+
+
+def test_headers_name_no_address(gateway: Gateway) -> None:
+    record = ProjectRecord(id="shop", organization_id="acme", name="Shop", anonymize_ip=True)
+    admission = Admission(Project(record), "", verified=True)
+    for seen, given in ((FOUR, SIX), (SIX, FOUR)):
+        bundle = Bundle(gateway, "openpanel", HEADERS, seen, admission, NOW)
+        for _ in range(2):
+            bundle.add(TRACK._replace(ip=given))
+            bundle.add(TRACK._replace(ip=given, user_agent=f"Shop {FOUR}", sdk_name=f"js {FOUR}", sdk_version=SIX))
+        lines = b"\n".join(line for lines in bundle.lines.values() for line in lines)
+        for address in (FOUR, SIX, NEIGHBOUR):
+            assert address.encode() not in lines
+        for kept in (b"Shop/1.0 (Android 13; 81.2.69.0) 2a00:23c8:1234::", b"en; ip=81.2.69.0", b"js 81.2.69.0"):
+            assert lines.count(kept) == 2 + 2 * (kept[:2] == b"en")
+
+
+def test_devices_are_told_apart_by_all_of_a_user_agent(gateway: Gateway) -> None:
+    devices = set()
+    for anonymize in (False, True):
+        record = ProjectRecord(id="shop", organization_id="acme", name="Shop", anonymize_ip=anonymize)
+        bundle = Bundle(gateway, "openpanel", HEADERS, FOUR, Admission(Project(record), "", verified=True), NOW)
+        devices.add(bundle.add(TRACK).device_id)
+    assert len(devices) == 1
