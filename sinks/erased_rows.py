@@ -13,8 +13,11 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from schemas import topics
+from sinks.dead_letter_replay import insert_readable_lines
+from sinks.dead_letters import Letter, LetterName
 from sinks.settings import SinkSettings
 from sinks.sql_text import identifier, literal
+from sinks.tables import TABLES
 
 _MUTATION = {"mutations_sync": 2, "allow_nondeterministic_mutations": 1}
 _LARGE = 64 * 1024 * 1024
@@ -193,6 +196,22 @@ def account(client: Client, cut: Cut, table: str) -> None:
         group by place
     """
     client.command(sql, parameters, settings={"max_query_size": _LARGE})
+
+
+def take_unread_messages(client: Client, cut: Cut) -> None:
+    """Put what can be read of messages that name the person, and that ClickHouse could not read as a whole, into their
+    tables: whose letter it was goes as a whole, and with it rows of others. Safe to repeat.
+    """
+    rows = _query(
+        client,
+        cut,
+        "select topic, epoch, partition, offset, line, stamp, stage, reason, detail, project_id, hex(value) "
+        f"from dead_letters where stage = 'store' and {_condition(client, cut, 'dead_letters')}",
+    )
+    for *name, stamp, stage, reason, detail, project_id, value in rows:
+        letter = Letter(LetterName(*name), stamp, stage, reason, detail, project_id, bytes.fromhex(value))
+        if letter.name.topic in TABLES.values():
+            insert_readable_lines(client, letter)
 
 
 def touched_hours(client: Client, cut: Cut) -> list[int]:

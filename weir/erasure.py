@@ -30,6 +30,7 @@ from sinks.erased_rows import (
     list_ids,
     list_records,
     put_in_force,
+    take_unread_messages,
     touched_hours,
 )
 from sinks.erasure_wait import ErasureError, await_tables
@@ -189,6 +190,7 @@ class _Run:
 
     def _count(self, session: Session, row: Erasure) -> None:
         cut = _cut(row)
+        take_unread_messages(self._client, cut)
         # Rows of records replace each other, and nobody knows how many are left: told is of how many ids they are.
         counted = {"profiles": list_records(self._client, cut)}
         for table in CONDITIONS:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from sinks.erased_rows import Cut, list_ids, put_in_force
+from sinks.erased_rows import Cut, count_rows, list_ids, put_in_force, take_unread_messages
 from tests.integration.sinks.arrivals import arrive, number
 
 pytestmark = pytest.mark.integration
@@ -37,6 +38,7 @@ def test_what_is_of_before_stays_away(schema: Client, table: str) -> None:
         arrive(schema, table, offset, [{**HERS[table], **row}])
         return number(schema, f"select count() from {table}") - before
 
+    schema.command(f"system stop merges {table}")  # they would make fewer rows of those that come
     list_ids(schema, CUT, {"device": ["ada-phone"], "profile": ["ada"], "session": ["visited"]})
     assert came(0, place(9)) == 1, "listed, but not in force"
     put_in_force(schema, CUT)
@@ -100,3 +102,24 @@ def test_dead_letters_that_name_the_person_stay_away(schema: Client) -> None:
     assert letter(2, '{"profile_id":"adam"}', 9) == 1
     assert letter(3, '{"profile_id":"ada"}', 9, project="other") == 1
     assert letter(4, '{"project_id":"other","profile_id":"ada"', 9, project="") == 1
+
+
+def test_others_rows_of_a_message_that_could_not_be_read_are_kept(schema: Client) -> None:
+    names = {"ada": "1", "bob": "2", "eve": "x"}
+    lines = [
+        {"project_id": "shop", "event_id": f"0193{who:0<28}", "device_id": who, "profile_id": who, "created_at": TIME}
+        | {"raw_epoch": EPOCH, "raw_offset": 9, "raw_partition": 0, "raw_line": line}
+        for who, line in names.items()
+    ]
+    value = b"\n".join(orjson.dumps(line) for line in lines).decode()
+    headers = {"weir-stage": "store", "weir-project": "shop", "weir-topic": "weir.events", "weir-stamp": "1"}
+    letter = {"value": value, "names": list(headers), "texts": list(headers.values())}
+    arrive(schema, "dead_letters", 0, [letter], topic="weir.dead-letters")
+    list_ids(schema, CUT, {"profile": ["ada"]})
+    for _ in range(2):
+        take_unread_messages(schema, CUT)
+    assert schema.query("select profile_id, log_topic from events order by 1").result_rows == [
+        ("ada", "weir.events"),
+        ("bob", "weir.events"),
+    ]
+    assert (count_rows(schema, CUT, "events"), count_rows(schema, CUT, "dead_letters")) == (1, 1)
