@@ -7,6 +7,7 @@ is wholly old or wholly new, the plan says so, and the same again completes it.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from clickhouse_connect.driver.client import Client
@@ -128,8 +129,9 @@ def _pipes_off(client: Client) -> Iterator[None]:
     """No row comes in from Kafka within the block. All pipes: each also feeds the dead letters."""
     queues = [identifier(str(name)) for (name,) in client.query(_PIPES).result_rows]
     try:
-        for queue in queues:
-            client.command(f"detach table if exists {queue}")
+        # Each waits for its reader to end: all at once.
+        with ThreadPoolExecutor(max(len(queues), 1)) as pool:
+            list(pool.map(lambda queue: client.command(f"detach table if exists {queue}"), queues))
         yield
     finally:
         for queue in queues:
