@@ -78,9 +78,9 @@ def test_the_view_follows_links_as_the_model_does(store: Client, store_url: str)
     """Some projects of random links, circles among them; events that name somebody, a device, or an id of both."""
     dice = random.Random(7)
     links, events = [], []
-    for number in range(6):
+    for number, count in enumerate((3, 9, 19)):
         project = f"links-{number}"
-        for version in range(1, dice.randrange(2, 20)):
+        for version in range(1, count + 1):
             kind, source = dice.choice(["device", "profile", "profile"]), dice.choice(IDS)
             links.append(link(project, kind, source, dice.choice([*IDS, ""]), version))
         pairs = [("", device) for device in IDS] + [(profile, "id-0") for profile in IDS]
@@ -88,7 +88,7 @@ def test_the_view_follows_links_as_the_model_does(store: Client, store_url: str)
     insert_rows(store_url, "identities", links)
     insert_rows(store_url, "events", [event_row(hit) for hit in events])
     select = Select({"profile": "profile_id", "device": "device_id", "found": PERSON}, EVENTS, joins=LINKS)
-    for number in range(6):
+    for number in range(3):
         project = f"links-{number}"
         standing = standing_links(each.model_dump() for each in links if each.project_id == project)
         found = rows(store, build("weir", project, select))
@@ -138,7 +138,7 @@ async def test_numbers_change_with_a_merge_and_back_when_it_is_undone(open_api: 
             ],
         )
         async with open_api(world.read["empty"]) as http:
-            for made, count, of_ann in steps:
+            for number, (made, count, of_ann) in enumerate(steps):
                 if made is not None:
                     insert_rows(url, "identities", [made])
                 answer = (await http.get("/insights/empty/people", params=period)).json()
@@ -146,8 +146,8 @@ async def test_numbers_change_with_a_merge_and_back_when_it_is_undone(open_api: 
                 assert sum(part["people"] for part in answer["series"]) >= count
                 exported = (await http.get("/export/events", params={"profileId": "ann"})).json()["data"]
                 assert {datetime.fromisoformat(event["createdAt"]).microsecond // 1000 for event in exported} == of_ann
-                if count not in (3, 4):
-                    continue
+                if number not in (4, 5):
+                    continue  # merged, and undone
                 page = (await http.get("/insights/empty/profiles/ann")).json()
                 assert page["events"] == len(of_ann)
                 merged = len(of_ann) == 4
