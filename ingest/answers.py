@@ -60,6 +60,8 @@ class Refusal(Exception):
         self.message = message
         self.retry_after = RETRY_AFTER_SECONDS if retry_after is None and status >= 500 else retry_after
         self.headers = headers or []
+        self.vouched = False
+        """The sender has proven its secret."""
 
 
 def bad_request(reason: str, message: str) -> Refusal:

@@ -39,14 +39,32 @@ _TURN_SECONDS = 0.005
 """A request is worked on for so long before others get their turn."""
 
 
+class _Work:
+    """The time that was spent on a request alone, in seconds, from when this is made until `pause`."""
+
+    __slots__ = ("_since", "seconds")
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.go_on()
+
+    def go_on(self) -> None:
+        self._since = time.perf_counter()
+
+    def pause(self) -> None:
+        self.seconds += time.perf_counter() - self._since
+
+
 class _Admitted(NamedTuple):
-    """A request that was let in, with its visitor's address and the limits that apply."""
+    """A request that was let in, with the address it came from, its visitor's, and the limits that apply."""
 
     request: Request
     submission: Submission
+    seen: str
     ip: str
     admission: Admission
     allowance: Allowance | None
+    work: _Work
 
 
 class Collect:
@@ -76,16 +94,18 @@ class Collect:
         try:
             body, received_ms = await self._read(scope, receive, headers, seen)
             turn = await gateway.turns.begin(body, b"content-encoding" in headers)
-            began = time.perf_counter()
+            work = _Work()
             try:
                 request = self._request(scope, headers, body, received_ms)
                 if self._protocol.choose is not None:
                     chosen, request = self._protocol.choose(request)
                     spoken = self._sharing[chosen.name]
-                admitted = spoken._admit(request, seen)
+                admitted = spoken._admit(request, seen, work)
             except Refusal as refusal:
-                gateway.rules.blame(refusal, seen, headers, time.perf_counter() - began)
+                work.pause()
+                gateway.rules.blame(refusal, seen, headers, work.seconds)
                 raise
+            work.pause()
             answer = admitted if isinstance(admitted, Answer) else await spoken._take(admitted, turn, extra)
             await send_answer(send, answer, extra)
         except Refusal as refusal:
@@ -124,39 +144,32 @@ class Collect:
             raise unavailable("starting", "The gateway is starting.")
         return Request(scope["method"], scope["path"], scope["query_string"], headers, body, received_ms)
 
-    def _admit(self, request: Request, seen: str) -> "_Admitted | Answer":
+    def _admit(self, request: Request, seen: str, work: _Work) -> _Admitted | Answer:
         submission = self._protocol.parse(request)
         if isinstance(submission, Answer):
             return submission
         client_ip, rules = self._gateway.client_ip, self._gateway.rules
         ip = client_ip.stated(request.headers) or seen
         admission, allowance = rules.admit(submission, request.headers, seen, ip, request.received_ms)
-        return _Admitted(request, submission, ip, admission, allowance)
+        return _Admitted(request, submission, seen, ip, admission, allowance, work)
 
-    async def _take(self, admitted: "_Admitted", turn: Turn, extra: Headers) -> Answer:
+    async def _take(self, admitted: _Admitted, turn: Turn, extra: Headers) -> Answer:
         """``turn``: ends when the events are settled; ``extra``: headers of the answer, to which those are added that
         the rules want.
         """
         try:
-            return await self._settle(turn, *admitted)
+            return await self._settle(turn, admitted)
         finally:
             if admitted.allowance is not None:
                 extra += admitted.allowance.headers
 
-    async def _settle(
-        self,
-        turn: Turn,
-        request: Request,
-        submission: Submission,
-        ip: str,
-        admission: Admission,
-        allowance: Allowance | None,
-    ) -> Answer:
+    async def _settle(self, turn: Turn, admitted: _Admitted) -> Answer:
         protocol, gateway = self._protocol, self._gateway
+        request, submission, _, ip, admission, allowance, _ = admitted
         bundle = Bundle(gateway, protocol.name, request.headers, ip, admission, request.received_ms, self._room)
         if submission.asks:
             return protocol.accepted(request, [bundle.asker()])
-        verdicts = await self._verdicts(bundle, submission.events)
+        verdicts = await self._verdicts(bundle, admitted)
         # Kafka's time is nobody else's.
         turn.end()
         if allowance is None:
@@ -174,15 +187,39 @@ class Collect:
             self._accepted[kind].inc(count)
         return protocol.accepted(request, verdicts)
 
-    async def _verdicts(self, bundle: Bundle, events: Iterable[SentEvent | Refusal]) -> list[Verdict]:
+    async def _verdicts(self, bundle: Bundle, admitted: _Admitted) -> list[Verdict]:
         """What becomes of each event. Others get their turn in between: what an event takes is up to its sender."""
-        verdicts, since = list[Verdict](), time.monotonic()
-        for event in events:
-            verdicts.append(self._verdict(bundle, event))
-            if time.monotonic() - since > _TURN_SECONDS:
-                await asyncio.sleep(0)
-                since = time.monotonic()
+        verdicts = list[Verdict]()
+        try:
+            await self._judge(bundle, admitted.submission.events, admitted.work, verdicts)
+        except Refusal as refusal:
+            self._blame(refusal, admitted)
+            raise
+        if verdicts and not any(isinstance(verdict, Settled) for verdict in verdicts):
+            self._blame(verdicts[0], admitted)
         return verdicts
+
+    async def _judge(
+        self, bundle: Bundle, events: Iterable[SentEvent | Refusal], work: _Work, verdicts: list[Verdict]
+    ) -> None:
+        work.go_on()
+        since = time.monotonic()
+        try:
+            for event in events:
+                verdicts.append(self._verdict(bundle, event))
+                if time.monotonic() - since > _TURN_SECONDS:
+                    work.pause()
+                    await asyncio.sleep(0)
+                    work.go_on()
+                    since = time.monotonic()
+        finally:
+            work.pause()
+
+    def _blame(self, verdict: Verdict, admitted: _Admitted) -> None:
+        """Nothing of the request is taken, and here is why."""
+        if isinstance(verdict, Refusal):
+            verdict.vouched = admitted.admission.verified
+            self._gateway.rules.blame(verdict, admitted.seen, admitted.request.headers, admitted.work.seconds)
 
     def _verdict(self, bundle: Bundle, event: SentEvent | Refusal) -> Verdict:
         if not self._protocol.partial:

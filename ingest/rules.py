@@ -13,7 +13,7 @@ from ingest.access import Access, Admission
 from ingest.allowance import Allowance, Applying
 from ingest.answers import Refusal
 from ingest.protocols.openpanel import credentials
-from ingest.protocols.protocol import SentEvent, Submission
+from ingest.protocols.protocol import SentEvent, Submission, basic_credentials
 from ingest.quotas import Quotas
 from ingest.rate_limits import TokenBuckets
 from schemas.address import read_address
@@ -30,6 +30,10 @@ _FAILURES_PER_SECOND = 1_000
 """What a second of work for a refused request costs beside the one for the request itself: no address without a key has
 more than a fiftieth of the event loop in the long run, at twenty failures a second."""
 _FAILED = frozenset({400, 401, 413, 415})
+_TIME_ONLY = frozenset({202, 429})
+"""Nothing is wrong with such a request, but it made work."""
+_TOLD_OTHERWISE = "recording_not_stored"
+"""What clients send without being asked, and are told that it was taken."""
 
 
 class BotDropped(Refusal):
@@ -85,15 +89,18 @@ class Rules:
             raise Refusal(429, "too_many_failures", message, wait)
 
     def blame(self, refusal: Refusal, seen: str, headers: Mapping[bytes, bytes], seconds: float) -> None:
-        """A request was refused before anybody vouched for it, for its key or its body, after so much work."""
-        if refusal.status not in _FAILED or isinstance(refusal, Filtered) or not self._failure_limit.per_second:
+        """A request was refused, or all its events, after so much work; nobody vouched for it."""
+        if refusal.status not in _FAILED | _TIME_ONLY or refusal.reason == _TOLD_OTHERWISE:
             return
-        if not self._has_secret(headers):
-            cost = 1 + seconds * _FAILURES_PER_SECOND
+        failed = refusal.status in _FAILED and not isinstance(refusal, Filtered)
+        if self._failure_limit.per_second and not refusal.vouched and not self._has_secret(headers):
+            cost = failed + seconds * _FAILURES_PER_SECOND
             self._failures.take(_holder(seen), self._failure_limit, cost, self._clock())
 
     def _has_secret(self, headers: Mapping[bytes, bytes]) -> bool:
         client_id, secret = credentials(headers, {})
+        if not secret:
+            client_id, secret = basic_credentials(headers)
         if not secret:
             return False
         try:
@@ -114,13 +121,20 @@ class Rules:
         origin = headers.get(b"origin", b"").decode("latin-1")
         project_id = headers.get(PROJECT_HEADER, b"").decode("latin-1")
         admission = self._access.admit(submission, origin, project_id)
+        try:
+            self._check_project(admission, seen, ip, now_ms)
+            return admission, self._allowance(admission, submission, seen)
+        except Refusal as refusal:
+            refusal.vouched = admission.verified
+            raise
+
+    def _check_project(self, admission: Admission, seen: str, ip: str, now_ms: int) -> None:
         filters = admission.project.filters
         if filters.looks_at_ips and (filters.ip(seen) or filters.ip(ip)):
             raise Filtered("ip", "IP address is blocked by project filter")
         wait = self._quotas.wait(admission.project.record, now_ms)
         if wait:
             raise Refusal(429, "quota_exceeded", "The project's events of this month are used up.", wait)
-        return admission, self._allowance(admission, submission, seen)
 
     def screens(self, admission: Admission) -> bool:
         """Whether any of a request's events could be refused by `screen`."""

@@ -1,5 +1,7 @@
 """What a protocol is to the gateway: a parser of requests, and the dialect of its answers."""
 
+import base64
+import binascii
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -78,6 +80,21 @@ class Settled(NamedTuple):
 
 
 Verdict = Settled | Refusal
+
+
+def basic_credentials(headers: Mapping[bytes, bytes]) -> tuple[str, str]:
+    """User and password of HTTP's basic authentication: a client's id and, if it has one, its secret. Empty where
+    there is none.
+    """
+    scheme, _, encoded = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() != b"basic":
+        return "", ""
+    try:
+        given = base64.b64decode(encoded.strip(), validate=True).decode("utf-8", "replace")
+    except binascii.Error:
+        return "", ""
+    user, _, password = given.partition(":")
+    return user, password
 
 
 def bot_answer(bot: Bot) -> Answer:

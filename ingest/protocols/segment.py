@@ -1,7 +1,6 @@
 """Segment's HTTP API and RudderStack's, which is the same in other words: ``POST /v1/{track,page,…,batch}``."""
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +10,7 @@ import orjson
 
 from ingest.answers import TEXT, Answer, Refusal, bad_request, refusal_headers
 from ingest.json_body import read_object, request_object
-from ingest.protocols.protocol import Protocol, Request, SentEvent, Submission, Verdict
+from ingest.protocols.protocol import Protocol, Request, SentEvent, Submission, Verdict, basic_credentials
 from ingest.protocols.segment_messages import Shared, time_of, translate
 from ingest.protocols.segment_start import SOURCE_CONFIG
 from ingest.protocols.translation import object_of, text_of
@@ -95,15 +94,9 @@ def _put(message: dict[str, Any], keys: list[str], value: str) -> None:
 
 def _credentials(request: Request, *bodies: Mapping[str, Any]) -> tuple[str, str]:
     """The write key, and the secret if there is one: of the header, the body, its first message or the query."""
-    scheme, _, encoded = request.headers.get(b"authorization", b"").partition(b" ")
-    if scheme.lower() == b"basic":
-        try:
-            given = base64.b64decode(encoded.strip(), validate=True).decode("utf-8", "replace")
-        except binascii.Error:
-            given = ""
-        user, _, password = given.partition(":")
-        if user:
-            return user, password
+    given = basic_credentials(request.headers)
+    if given[0]:
+        return given
     for body in bodies:
         if key := text_of(body.get("writeKey")):
             return key, ""

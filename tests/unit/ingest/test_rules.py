@@ -1,5 +1,6 @@
 """A project's rules at the gateway's door."""
 
+import base64
 import hashlib
 from uuid import uuid4
 
@@ -10,7 +11,7 @@ from ingest.allowance import Allowance
 from ingest.answers import Refusal, bad_request
 from ingest.protocols.protocol import SentEvent, Submission
 from ingest.quotas import Quotas
-from ingest.rules import PROJECT_HEADER, BotDropped, Rules
+from ingest.rules import PROJECT_HEADER, BotDropped, Filtered, Rules
 from schemas.control import BotPolicy, ClientRecord, ClientType, ProjectRecord, RateLimit
 from schemas.filters import FilterRecord
 from schemas.raw_event import RawKind
@@ -192,16 +193,43 @@ def test_the_more_work_a_failure_made_the_more_it_costs() -> None:
     assert refused.value.retry_after == 51
 
 
-@pytest.mark.parametrize("status", [202, 408, 429, 500, 503])
+@pytest.mark.parametrize("status", [408, 500, 503])
 def test_what_is_not_the_senders_doing_is_not_blamed(status: int) -> None:
     house = House()
     house.rules.blame(Refusal(status, "", ""), IP, {}, 60)
     house.rules.before(IP, {})
 
 
-def test_a_filters_refusal_is_no_failure() -> None:
-    house = House(filters=[FilterRecord(kind="ip", value=IP)])
+@pytest.mark.parametrize("refusal", [Refusal(429, "rate_limited", ""), Refusal(202, "bot", ""), Filtered("ip", "")])
+def test_what_is_refused_without_a_fault_costs_the_time_it_took(refusal: Refusal) -> None:
+    house = House()
+    for _ in range(100):
+        house.rules.blame(refusal, IP, {}, 0)
+    house.rules.before(IP, {})
+    house.rules.blame(refusal, IP, {}, 0.06)
+    with pytest.raises(Refusal):
+        house.rules.before(IP, {})
+
+
+def test_who_has_proven_a_secret_is_never_charged() -> None:
+    """Wherever it stood: in the body, for one."""
+    house = House(client_limit=RateLimit(per_second=1, burst=1), monthly_events=1)
+    house.send(1, secret=SECRET)
+    refused = house.refusal(secret=SECRET)
+    house.rules.blame(refused, IP, {}, 60)
+    house.rules.before(IP, {})
     house.rules.blame(house.refusal(), IP, {}, 60)
+    with pytest.raises(Refusal):
+        house.rules.before(IP, {})
+    basic = {b"authorization": b"Basic " + base64.b64encode(f"{CLIENT}:{SECRET}".encode())}
+    house.rules.before(IP, basic)
+    with pytest.raises(Refusal):
+        house.rules.before(IP, {b"authorization": b"Basic " + base64.b64encode(f"{CLIENT}:sec_wrong".encode())})
+
+
+def test_recordings_nobody_asked_for_are_no_failure() -> None:
+    house = House()
+    house.rules.blame(bad_request("recording_not_stored", ""), IP, {}, 60)
     house.rules.before(IP, {})
 
 
