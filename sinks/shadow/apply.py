@@ -58,6 +58,15 @@ def apply(client: Client, settings: SinkSettings, plan: Plan, tell: Progress, pa
     _await_passed(settings, plan, patience_seconds, tell)
     write_plan(client, plan.model_copy(update={"stage": Stage.APPLYING}))
     wanted = [each for each in SHADOWED if each.table in plan.differing]
+    if wanted:
+        _replace(client, plan, wanted, tell)
+    for rollup in ROLLUPS:
+        hours = len({row.hour for row in repair(client, settings, rollup)})
+        tell(f"{rollup.table}: {hours} hours made anew")
+    drop_tables(client)
+
+
+def _replace(client: Client, plan: Plan, wanted: Sequence[Shadowed], tell: Progress) -> None:
     built = {each: _build(client, plan, each, tell) for each in wanted}
     began = time.monotonic()
     tell("new rows wait in Kafka for a moment")
@@ -71,10 +80,6 @@ def apply(client: Client, settings: SinkSettings, plan: Plan, tell: Progress, pa
                     f"alter table {each.table} replace partition {{month:UInt32}} from {each.next}", {"month": month}
                 )
     tell(f"{sum(map(len, built.values()))} months are in place; new rows waited for {time.monotonic() - began:.1f} s")
-    for rollup in ROLLUPS:
-        hours = len({row.hour for row in repair(client, settings, rollup)})
-        tell(f"{rollup.table}: {hours} hours made anew")
-    drop_tables(client)
 
 
 def _build(client: Client, plan: Plan, each: Shadowed, tell: Progress) -> dict[int, dict[str, int]]:
