@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ua_parser import Domain, PartialResult, RegexResolver, load_lazy_builtins
 
-MAX_USER_AGENT = 1_024
+MAX_USER_AGENT = 512
 """Characters of a user agent that are looked at."""
 MAX_TEXT = 128
 """Characters of any field of the answer."""

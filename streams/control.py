@@ -83,6 +83,8 @@ class ControlTail:
                 elif error.code() == KafkaError._PARTITION_EOF:
                     self._put_rules_in_force()
                     self._read.set()
+        except Exception as error:  # noqa: BLE001  # what was known would be rules that are no longer in force
+            self._fail(f"{CONTROL} is not read any more: {type(error).__name__}: {error}")
         finally:
             reader.close()
 
