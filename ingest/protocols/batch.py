@@ -9,7 +9,7 @@ from ingest.answers import Answer, Refusal, bad_request
 from ingest.json_body import request_object
 from ingest.protocols.openpanel import credentials, refused
 from ingest.protocols.openpanel_operations import parse_operation
-from ingest.protocols.protocol import Protocol, Request, SentEvent, Settled, Submission, Verdict
+from ingest.protocols.protocol import EventsLater, Protocol, Request, SentEvent, Settled, Submission, Verdict
 from schemas.event_time import parse_iso_ms
 
 MAX_EVENTS = 2_000
@@ -26,9 +26,8 @@ def _parse(request: Request) -> Submission:
     if len(given) > MAX_EVENTS:
         raise Refusal(413, "too_many_events", f"At most {MAX_EVENTS} events are taken at once.")
     sent_ms = _moment(body, "sentAt")
-    events = [_entry(entry, sent_ms) for entry in given]
     client_id, client_secret = credentials(request.headers, body)
-    return Submission(client_id, client_secret, events)
+    return Submission(client_id, client_secret, EventsLater(lambda: [_entry(entry, sent_ms) for entry in given]))
 
 
 def _entry(entry: object, sent_ms: int | None) -> SentEvent | Refusal:

@@ -11,7 +11,7 @@ from ingest.protocols.posthog_config import ASKED
 from ingest.protocols.posthog_events import read_event
 from ingest.protocols.posthog_keys import another_key, is_of_another_key
 from ingest.protocols.posthog_v1 import V1
-from ingest.protocols.protocol import Protocol, Request, SentEvent, Submission, Verdict
+from ingest.protocols.protocol import EventsLater, Protocol, Request, SentEvent, Submission, Verdict
 from schemas.bots import Bot
 
 _TAKEN = Answer(200, b'{"status":"Ok"}')
@@ -25,17 +25,21 @@ def _read(request: Request) -> Posted:
     return posted
 
 
+def _submission(request: Request, posted: Posted) -> Submission:
+    def read() -> list[SentEvent | Refusal]:
+        return [read_event(event, request.received_ms, posted.sent_ms) for event in posted.events]
+
+    return Submission(posted.token, "", EventsLater(read), key_suffices=True)
+
+
 def _parse(request: Request) -> Submission:
-    posted = _read(request)
-    events = [read_event(event, request.received_ms, posted.sent_ms) for event in posted.events]
-    return Submission(posted.token, "", events, key_suffices=True)
+    return _submission(request, _read(request))
 
 
 def _parse_engage(request: Request) -> Submission:
     posted = _read(request)
     named = [{"event": "$identify", **event} if isinstance(event, dict) else event for event in posted.events]
-    events = [read_event(event, request.received_ms, posted.sent_ms) for event in named]
-    return Submission(posted.token, "", events, key_suffices=True)
+    return _submission(request, posted._replace(events=named))
 
 
 def _parse_recording(request: Request) -> Submission:

@@ -10,7 +10,7 @@ from ingest.json_body import read_object
 from ingest.protocols.posthog_body import MAX_BODY_BYTES, MAX_EVENTS
 from ingest.protocols.posthog_events import read_event
 from ingest.protocols.posthog_keys import another_key, is_of_another_key
-from ingest.protocols.protocol import Protocol, Request, Submission, Verdict
+from ingest.protocols.protocol import EventsLater, Protocol, Request, SentEvent, Submission, Verdict
 from schemas.event_time import parse_iso_ms
 
 _OPTIONS = {
@@ -29,13 +29,17 @@ def _parse(request: Request) -> Submission:
     library, _, version = request.headers.get(b"posthog-sdk-info", b"").decode("latin-1").partition("/")
     token = token.strip() if scheme.lower() == "bearer" else ""
     sent_ms = parse_iso_ms(sent)
-    events = [
-        another_key()
-        if is_of_another_key(event, token)
-        else read_event(_older(event, library, version), request.received_ms, sent_ms)
-        for event in _batch(request)
-    ]
-    return Submission(token, "", events, key_suffices=True)
+    batch = _batch(request)
+
+    def read() -> list[SentEvent | Refusal]:
+        return [
+            another_key()
+            if is_of_another_key(event, token)
+            else read_event(_older(event, library, version), request.received_ms, sent_ms)
+            for event in batch
+        ]
+
+    return Submission(token, "", EventsLater(read), key_suffices=True)
 
 
 def _batch(request: Request) -> list[Any]:

@@ -2,9 +2,10 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple, overload
 
 import orjson
 
@@ -53,6 +54,34 @@ class SentEvent(NamedTuple):
     """It says something of money, or takes a link back, for which neither an allowed origin nor a public name is proof
     enough.
     """
+
+
+class EventsLater(Sequence[SentEvent | Refusal]):
+    """Events that are made when they are first asked for: after the key was checked, whose owner may have that work
+    done. ``make`` raises nothing.
+    """
+
+    def __init__(self, make: Callable[[], list[SentEvent | Refusal]]) -> None:
+        self._make = make
+
+    @cached_property
+    def _made(self) -> list[SentEvent | Refusal]:
+        return self._make()
+
+    @overload
+    def __getitem__(self, index: int) -> SentEvent | Refusal: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[SentEvent | Refusal]: ...
+
+    def __getitem__(self, index: int | slice) -> SentEvent | Refusal | list[SentEvent | Refusal]:
+        return self._made[index]
+
+    def __iter__(self) -> Iterator[SentEvent | Refusal]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
 
 
 class Submission(NamedTuple):

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
@@ -10,7 +11,15 @@ import orjson
 
 from ingest.answers import TEXT, Answer, Refusal, bad_request, refusal_headers
 from ingest.json_body import read_object, request_object
-from ingest.protocols.protocol import Protocol, Request, SentEvent, Submission, Verdict, basic_credentials
+from ingest.protocols.protocol import (
+    EventsLater,
+    Protocol,
+    Request,
+    SentEvent,
+    Submission,
+    Verdict,
+    basic_credentials,
+)
 from ingest.protocols.segment_messages import Shared, time_of, translate
 from ingest.protocols.segment_start import SOURCE_CONFIG
 from ingest.protocols.translation import object_of, text_of
@@ -40,7 +49,7 @@ def _single(kind: str) -> Parse:
     return parse
 
 
-def _batch(request: Request) -> Submission:
+def _batch(request: Request, *, of_one_key: bool = False) -> Submission:
     body = request_object(request)
     messages = body.get("batch")
     if not isinstance(messages, list) or not messages:
@@ -49,14 +58,21 @@ def _batch(request: Request) -> Submission:
         raise bad_request("too_many_events", f"A batch has at most {MAX_MESSAGES} messages.")
     client_id, secret = _credentials(request, body, object_of(messages[0]))
     _check_key(body, client_id)
+    if of_one_key:
+        for message in messages:
+            _check_key(object_of(message), client_id)
     shared = Shared(object_of(body.get("context")), time_of(body.get("sentAt")))
+    return Submission(client_id, secret, EventsLater(lambda: _read_all(messages, client_id, shared)), key_suffices=True)
+
+
+def _read_all(messages: list[object], write_key: str, shared: Shared) -> list[SentEvent | Refusal]:
     events: list[SentEvent | Refusal] = []
     for index, message in enumerate(messages):
         try:
-            events += _of_batch(message, client_id, shared)
+            events += _of_batch(message, write_key, shared)
         except Refusal as refusal:
             events.append(Refusal(refusal.status, refusal.reason, f"batch[{index}]: {refusal.message}"))
-    return Submission(client_id, secret, events, key_suffices=True)
+    return events
 
 
 def _of_batch(message: object, write_key: str, shared: Shared) -> list[SentEvent]:
@@ -164,24 +180,11 @@ def _segment(parse: Parse) -> Protocol:
     return Protocol("segment", parse, _verdicts(_success, _failure), _failure, partial=True, max_body_bytes=MAX_BODY)
 
 
-def _of_one_key(parse: Parse) -> Parse:
-    """RudderStack's answer has no room for the messages that are not taken: one of another key refuses them all."""
-
-    def parse_all(request: Request) -> Submission | Answer:
-        parsed = parse(request)
-        if isinstance(parsed, Submission):
-            for event in parsed.events:
-                if isinstance(event, Refusal) and event.reason == "another_key":
-                    raise event
-        return parsed
-
-    return parse_all
-
-
 def _rudderstack(parse: Parse) -> Protocol:
-    return Protocol(
-        "rudderstack", _of_one_key(parse), _verdicts(_ok, _plain), _plain, partial=True, max_body_bytes=MAX_BODY
-    )
+    if parse is _batch:
+        # The answer has no room for the messages that are not taken: one of another key refuses them all.
+        parse = partial(_batch, of_one_key=True)
+    return Protocol("rudderstack", parse, _verdicts(_ok, _plain), _plain, partial=True, max_body_bytes=MAX_BODY)
 
 
 def _parsers() -> dict[str, Parse]:

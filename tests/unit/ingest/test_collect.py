@@ -8,11 +8,16 @@ from typing import Any
 import orjson
 import pytest
 
+from ingest.access import Access
+from ingest.answers import Refusal
 from ingest.app import COLLECTING
 from ingest.collect import Collect
 from ingest.gateway import Gateway
+from ingest.quotas import Quotas
+from ingest.rules import Rules
 from ingest.settings import GatewaySettings
 from schemas.control import ClientRecord, ClientType, ProjectRecord, SaltRecord
+from tests.unit.ingest.requests import submission
 
 CLIENT, SECRET = "6f0c7e5a-3b1d-4c2e-9f8a-1d2c3b4a5e6f", "sec_right"
 ORIGIN = "https://shop.example"
@@ -68,3 +73,28 @@ def test_whose_events_are_all_refused_is_charged_for_the_work(event: dict[str, A
 def test_a_proven_secret_is_not(event: dict[str, Any]) -> None:
     body = {"clientId": CLIENT, "clientSecret": SECRET, "events": [event]}
     assert asyncio.run(statuses("/track/batch", [body] * 3, {})) == [200, 200, 200]
+
+
+POSTED, MESSAGE = {"event": "a", "distinct_id": "d"}, {"type": "track", "event": "a", "anonymousId": "d"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/i/v0/e", {"api_key": CLIENT, "batch": [POSTED]}),
+        ("/engage", {"api_key": CLIENT, "batch": [POSTED]}),
+        ("/i/v1/analytics/events", {"batch": [POSTED]}),
+        ("/v1/batch", {"writeKey": CLIENT, "batch": [MESSAGE]}),
+        ("/rudderstack/v1/batch", {"writeKey": CLIENT, "batch": [MESSAGE]}),
+        ("/track/batch", {"clientId": CLIENT, "events": [NAMELESS]}),
+    ],
+)
+def test_a_batch_is_translated_only_for_who_has_a_key(path: str, body: dict[str, Any]) -> None:
+    """Thousands of events are much work, and anybody may send them."""
+    parsed = submission(COLLECTING[path], orjson.dumps(body), path=path)
+    with pytest.raises(Refusal) as refused:
+        Rules(Access(), Quotas("me"), 1.0).admit(parsed, {}, "", "", 0)
+    assert refused.value.status == 401
+    assert "_made" not in vars(parsed.events)
+    assert len(parsed.events) == 1
+    assert "_made" in vars(parsed.events)

@@ -57,8 +57,10 @@ def test_a_body_that_was_read_to_choose_is_not_read_again(path: str, body: bytes
     assert choose is not None
     protocol, read = choose(request(body))
     # Nothing is left to read it from.
-    parsed = protocol.parse(read._replace(body=b"{"))
-    assert parsed == protocol.parse(request(body))
+    parsed, again = protocol.parse(read._replace(body=b"{")), protocol.parse(request(body))
+    assert isinstance(parsed, Submission)
+    assert isinstance(again, Submission)
+    assert parsed._replace(events=list(parsed.events)) == again._replace(events=list(again.events))
     assert isinstance(parsed, Submission)
 
 
