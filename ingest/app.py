@@ -87,6 +87,7 @@ class Front:
             lifespan=self._lifespan,
             exception_handlers={HTTPException: _http_error, Refusal: refused, Exception: _unexpected},
         )
+        self._starlette.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the server's life."""
@@ -100,7 +101,8 @@ class Front:
         elif scope["method"] == "OPTIONS":
             await send_preflight(send, dict(scope["headers"]).get(b"access-control-request-headers"))
         else:
-            await self._starlette(scope, receive, send)
+            # A slash at the end makes no difference; a redirect would lead astray behind a proxy.
+            await self._starlette({**scope, "path": path.rstrip("/") or "/"}, receive, send)
 
     @asynccontextmanager
     async def _lifespan(self, app: Starlette) -> AsyncIterator[None]:

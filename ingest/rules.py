@@ -12,6 +12,7 @@ from ipaddress import IPv6Address
 from ingest.access import Access, Admission
 from ingest.allowance import Allowance, Applying
 from ingest.answers import Refusal
+from ingest.client_ip import four_within
 from ingest.protocols.openpanel import credentials
 from ingest.protocols.protocol import SentEvent, Submission, basic_credentials
 from ingest.quotas import Quotas
@@ -181,6 +182,9 @@ class Rules:
 
 @lru_cache(maxsize=4_096)
 def _holder(ip: str) -> str:
-    """Who holds the address: of IPv6 everybody has a network of 64 bits."""
+    """Who holds the address: of IPv6 everybody has a network of 64 bits, and of IPv4 a translator's address too."""
     address = read_address(ip)
+    four = address and four_within(address)
+    if four is not None:
+        return str(four)
     return str(int(address) >> 64) if isinstance(address, IPv6Address) else ip

@@ -29,6 +29,7 @@ from schemas.raw_event import (
     RawKind,
     ReplayPayload,
     TrackPayload,
+    UnlinkPayload,
 )
 
 NOW = 1_795_246_036_417
@@ -41,6 +42,7 @@ PAYLOADS: dict[RawKind, type[BaseModel]] = {
     RawKind.GROUP: GroupPayload,
     RawKind.ASSIGN_GROUP: AssignGroupPayload,
     RawKind.REPLAY: ReplayPayload,
+    RawKind.UNLINK: UnlinkPayload,
 }
 ADMISSION = Admission(
     Project(ProjectRecord(id="shop", organization_id="acme", name="Shop")),

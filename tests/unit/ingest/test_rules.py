@@ -9,6 +9,7 @@ import pytest
 from ingest.access import Access
 from ingest.allowance import Allowance
 from ingest.answers import Refusal, bad_request
+from ingest.client_ip import given_address
 from ingest.protocols.protocol import SentEvent, Submission
 from ingest.quotas import Quotas
 from ingest.rules import PROJECT_HEADER, BotDropped, Filtered, Rules
@@ -152,6 +153,16 @@ def test_of_ipv6_everybody_has_a_network() -> None:
     house.send(2, ip="2001:db8::1")
     assert house.refusal(ip="2001:db8::ffff").status == 429
     house.send(2, ip="2001:db8:0:1::1")
+
+
+@pytest.mark.parametrize(
+    "other", ["64:ff9b::5102:458e", "2002:5102:458e::1", "2002:5102:458e:9::1", "::ffff:81.2.69.142"]
+)
+def test_an_ipv4_address_has_one_bucket_however_it_is_reached(other: str) -> None:
+    house = House(ip_limit=RateLimit(per_second=1, burst=2))
+    house.send(2, ip=given_address(other))
+    assert house.refusal().status == 429
+    house.send(2, ip=NEIGHBOUR)
 
 
 def test_what_one_bucket_refuses_costs_nothing_of_the_other() -> None:
