@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from ingest import bundle, client_ip, rules, sender, visitor
+from ingest import anonymize, bundle, client_ip, rules, sender, visitor
 from ingest.protocols import event_names
 from ingest.rate_limits import TokenBuckets
 from ingest.sessions_reader import LiveSessions
@@ -50,6 +50,13 @@ def bucket(number: int) -> None:
     BUCKETS.take(f"{'p' * 40}/{number << 80}", LIMIT, 1, float(number))
 
 
+def shorten(number: int) -> None:
+    visitors = f"2002:{number & 0xFFFF:x}:{number >> 16:x}::1", ip(number), f"81.2.{number >> 8 & 255}.{number & 255}"
+    known = anonymize.shortener(visitors)
+    known.sender(sender.describe_sender(headers_of(number, 56)))
+    known.agent(text(number, 2_048, "\U0001f600") + visitors[1])
+
+
 def sessions(number: int) -> None:
     for time_ms in (1_772_625_600_000 + number, 1_772_635_600_000 + number):
         LIVE.begin("p" * 20, f"{number:032x}", time_ms, "e")
@@ -58,6 +65,7 @@ def sessions(number: int) -> None:
 
 MEMORIES: dict[str, tuple[int | None, Remember]] = {
     "headers": (sender._remembered.cache_info().maxsize, head),
+    "addresses, shortened": (anonymize._REMEMBERED, shorten),
     "devices": (
         visitor._remembered.cache_info().maxsize,
         lambda n: visitor._hash(b"s" * 32, "p" * 20, "81.2.69.142", text(n, 512)),
