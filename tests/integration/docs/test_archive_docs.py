@@ -23,7 +23,7 @@ def test_the_pages_on_archive_and_reprocessing_run(tmp_path: Path) -> None:
     archive = tmp_path / "archive"
     stack = Stack(tmp_path / "home", {"WEIR_ARCHIVE_METRICS_PORT": str(free_ports(1)[0])})
     begin, end = _script("archive.md").replace(".weir/archive", str(archive)).split("weir archive list\n")
-    demo = "weir demo --history 1d --rate 20 --duration 1s\n"
+    demo = "weir demo --history 1d --visits 60 --duration 1s\n"
     script = begin + demo + _script("reprocess.md") + "weir archive list\n" + end + "weir archive list\n"
     try:
         done = subprocess.run(
