@@ -120,6 +120,11 @@ def summarize(client: Client, selection: Selection) -> list[Summary]:
     return [Summary(*row) for row in rows]
 
 
+def count_open(client: Client) -> int:
+    """How many letters nothing was decided about."""
+    return int(client.query(f"select count() from dead_letters where {_OPEN}").result_rows[0][0])
+
+
 def read_letters(client: Client, selection: Selection, limit: int) -> Iterator[Letter]:
     """The letters, newest first, at most so many."""
     condition, values = selection.condition()

@@ -114,13 +114,15 @@ def apply_run(settings: Settings, tell: Tell) -> Plan:
         return plan
 
 
-def discard(settings: Settings) -> None:
-    """Forget a run. One that is being applied is completed instead, never forgotten.
+def discard(settings: Settings) -> bool:
+    """Forget a run, if there is one. One that is being applied is completed instead, never forgotten.
 
     :raises WeirError: it is being applied.
     """
     with _store(settings) as client, locked(client, sink_settings(settings)):
+        found = read_plan(client) is not None
         forget_run(client)
+    return found
 
 
 def _waiting(client: Client) -> Plan:
@@ -164,7 +166,8 @@ def _planned(
             )
         ranges.append(found)
     if not any(found.start < found.end for found in ranges):
-        raise WeirError("Nothing came in this time.")
+        between = f"{_moment(period.since):%F %T} and {_moment(period.until):%F %T} UTC"
+        raise WeirError(f"Nothing came between {between}. If --to is not given, it is 40 minutes ago.")
     return Plan(
         since=f"{_moment(period.since):%Y-%m-%d %H:%M:%S}",
         until=f"{_moment(period.until):%Y-%m-%d %H:%M:%S}",

@@ -2,19 +2,18 @@
 
 import subprocess
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from sinks.client import connect
 from sinks.counts import count_rows
-from sinks.errors import SinkError
+from sinks.dead_letters import count_open
+from weir.clickhouse import clickhouse
+from weir.errors import WeirError
 from weir.local.broker import answers
 from weir.local.demo_project import DemoProject, read_demo_project
 from weir.local.processes import is_alive
 from weir.local.state import ServiceStatus, read_state
-from weir.prepare import sink_settings
 from weir.services import PATIENT_SECONDS, ask, weir_command, worker_name, worker_port
 from weir.settings import LOOPBACK, Settings, service_environment
 from weir.spool import SpoolReport, spool_report
@@ -57,14 +56,14 @@ def collect(settings: Settings) -> Status:
     with ThreadPoolExecutor(_AT_ONCE) as beside:
         lag, spool = beside.submit(_lag, settings), beside.submit(_spool, settings)
         services = _services(settings, beside)
-        rows = _rows(settings) if services["store"].state != "not answering" else {}
+        rows, dead_letters = _rows(settings) if services["store"].state != "not answering" else ({}, 0)
     return Status(
         services=services,
         demo=read_demo_project(settings.home),
         spool=spool.result(),
         lag=lag.result(),
         rows=rows,
-        dead_letters=rows.get(DEAD_LETTERS_TABLE, 0),
+        dead_letters=dead_letters,
     )
 
 
@@ -133,9 +132,11 @@ def _lag(settings: Settings) -> dict[str, int]:
         return {}
 
 
-def _rows(settings: Settings) -> dict[str, int]:
+def _rows(settings: Settings) -> tuple[dict[str, int], int]:
+    """Rows by table, and the dead letters that nothing was decided about."""
     try:
-        with closing(connect(sink_settings(settings))) as client:
-            return count_rows(client, settings.clickhouse_database)
-    except SinkError:
-        return {}
+        with clickhouse(settings) as client:
+            rows = count_rows(client, settings.clickhouse_database)
+            return rows, count_open(client) if rows.get(DEAD_LETTERS_TABLE) else 0
+    except WeirError:
+        return {}, 0

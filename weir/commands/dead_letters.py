@@ -2,13 +2,11 @@
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
-from sinks.client import connect
 from sinks.dead_letter_replay import replay as replay_letters
 from sinks.dead_letters import (
     DROPPED,
@@ -21,7 +19,7 @@ from sinks.dead_letters import (
     read_letters,
     summarize,
 )
-from sinks.errors import SinkError
+from weir.clickhouse import clickhouse
 from weir.errors import WeirError
 from weir.prepare import sink_settings
 from weir.settings import load
@@ -55,7 +53,7 @@ def _selecting(command: _Command) -> _Command:
 def list_(*, project_id: str, reason: str, since_hours: float | None, decided: bool, limit: int, as_json: bool) -> None:
     """How many there are by reason, and the newest."""
     selection = _selection(project_id, reason, since_hours, decided=decided)
-    with _store() as client:
+    with clickhouse(load()) as client:
         summaries = summarize(client, selection)
         letters = list(read_letters(client, selection, limit))
     if as_json:
@@ -81,7 +79,7 @@ def list_(*, project_id: str, reason: str, since_hours: float | None, decided: b
 def show(name: str, *, as_json: bool) -> None:
     """All of one letter: why it died, and its original bytes."""
     wanted = _names([name])
-    with _store() as client:
+    with clickhouse(load()) as client:
         letters = list(read_letters(client, Selection(names=wanted, decided=True), 1))
         decided = outcomes(client, wanted)
     if not letters:
@@ -114,11 +112,8 @@ def replay(names: Sequence[str], *, project_id: str, reason: str, since_hours: f
     def tell(count: int) -> None:
         click.echo(f"{count:,} sent again …", err=True)
 
-    with _store() as client:
-        try:
-            done = replay_letters(client, settings.kafka_bootstrap, read_letters(client, selection, _ALL), tell)
-        except SinkError as error:
-            raise WeirError(str(error)) from error
+    with clickhouse(load()) as client:
+        done = replay_letters(client, settings.kafka_bootstrap, read_letters(client, selection, _ALL), tell)
     click.echo(f"{done.replayed:,} letters were sent again. What dies once more becomes a new letter.")
     if done.lines_left:
         click.echo(f"{done.lines_left:,} lines of theirs cannot be read by the store and stay where they are.")
@@ -138,19 +133,12 @@ def drop(
 ) -> None:
     """Take letters off the list. They stay stored, so that the audit adds up, until their topic's retention."""
     selection = _chosen(names, project_id, reason, since_hours, every=every)
-    with _store() as client:
+    with clickhouse(load()) as client:
         found = sum(each.letters for each in summarize(client, selection))
         if found and not yes:
             click.confirm(f"Drop {found:,} dead letters?", abort=True)
         decide(client, {letter.name: 0 for letter in read_letters(client, selection, _ALL)}, DROPPED)
     click.echo(f"{found:,} dead letters are off the list.")
-
-
-def _store() -> Any:
-    try:
-        return closing(connect(sink_settings(load())))
-    except SinkError as error:
-        raise WeirError(str(error)) from error
 
 
 def _selection(project_id: str, reason: str, since_hours: float | None, *, decided: bool = False) -> Selection:

@@ -72,8 +72,10 @@ def discard() -> None:
     """Forget the new rows."""
     from weir.reprocess import discard as discard_run
 
-    discard_run(load())
-    click.echo("Forgotten; the tables are as they were.")
+    if discard_run(load()):
+        click.echo("Forgotten: the new rows are not put in place.")
+    else:
+        click.echo("There is nothing to forget: no run waits. What was applied stays.")
 
 
 def _stamp(text: str) -> int:

@@ -1,0 +1,36 @@
+"""`weir dead-letters` on a running stack."""
+
+import json
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import Producer
+
+from schemas.topics import RAW
+from tests.stack import Stack
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+
+def test_letters_are_listed_shown_sent_again_and_dropped(stack: Stack) -> None:
+    project = f"nobody-{uuid4().hex[:8]}"
+    line = json.dumps({"kind": "track", "project_id": project, "event_id": "1", "payload": {"name": "x"}})
+    producer = Producer({"bootstrap.servers": stack.bootstrap})
+    producer.produce(RAW, line.encode(), partition=0)
+    producer.flush(30)
+
+    def letters() -> list[dict[str, str]]:
+        told = json.loads(stack.weir("dead-letters", "list", "--project", project, "--json").stdout)
+        found: list[dict[str, str]] = told["letters"]
+        return found
+
+    stack.wait_for(lambda: len(letters()) == 1, "the letter is listed")
+    (letter,) = letters()
+    assert letter["reason"] == "unknown_project"
+    assert line in stack.weir("dead-letters", "show", letter["name"]).stdout
+    assert "1 letters were sent again" in stack.weir("dead-letters", "replay", letter["name"]).stdout
+    # It died again, as another letter.
+    stack.wait_for(lambda: [each["name"] for each in letters()] not in ([], [letter["name"]]), "it dies again")
+    assert "1 dead letters are off" in stack.weir("dead-letters", "drop", "--project", project, "--yes").stdout
+    assert "No dead letters." in stack.weir("dead-letters", "list", "--project", project).stdout
+    assert "no dead letter's name" in stack.weir("dead-letters", "show", "nonsense", check=False).stderr
