@@ -9,6 +9,19 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from schemas.log_lines import LogFormat
 
 LOOPBACK = "127.0.0.1"
+_HOME = ".weir"
+
+
+def default_home(directory: Path, checkout: Path) -> Path:
+    """The home of a command called in ``directory``: the one that is there; else the checkout's, if Weir runs from one,
+    so that the same stack is meant wherever the command is called; else one to be made in ``directory``.
+    """
+    here = directory / _HOME
+    return checkout / _HOME if not here.exists() and (checkout / "pyproject.toml").is_file() else here
+
+
+def _home() -> Path:
+    return default_home(Path.cwd(), Path(__file__).resolve().parents[1])
 
 
 class Settings(BaseSettings):
@@ -20,7 +33,11 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="WEIR_", frozen=True, extra="ignore")
 
-    home: Path = Field(Path(".weir"), description="Data directory of the local stack.")
+    home: Path = Field(
+        default_factory=_home,
+        description="Data directory of the local stack; by default .weir in the working directory if it is there, else "
+        "in the checkout.",
+    )
     broker_port: int = Field(9092, ge=1, le=65535, description="Port of the local Kafka broker.")
     controller_port: int = Field(9093, ge=1, le=65535, description="Port of the local broker's controller.")
     store_port: int = Field(8123, ge=1, le=65535, description="HTTP port of the embedded ClickHouse.")
