@@ -174,19 +174,20 @@ def _group(message: Message) -> list[SentEvent]:
 
 def _alias(message: Message) -> list[SentEvent]:
     blank = message.blank
-    previous = id_text(message.given.get("previousId")) or id_text(message.given.get("anonymousId"))
+    anonymous = id_text(message.given.get("anonymousId"))
+    previous = id_text(message.given.get("previousId")) or anonymous
     if not blank.profile_id or not previous:
         raise bad_request("missing_ids", "An alias needs a userId and a previousId.")
     if len(previous) > MAX_PROFILE_ID:
         raise bad_request("invalid_profile_id", f"A previousId has at most {MAX_PROFILE_ID} characters.")
     if previous == blank.profile_id:
         return []
-    device_id = device_of(previous)
-    # The former id may have been a person's or a device's: the message does not tell, and each link stands for itself.
-    return [
-        blank._replace(kind=RawKind.ALIAS, payload={"alias": previous}, device_id=device_id),
-        _beside(blank, "device")._replace(kind=RawKind.IDENTIFY, payload={"properties": {}}, device_id=device_id),
-    ]
+    if previous == anonymous:
+        return [blank._replace(kind=RawKind.IDENTIFY, payload={"properties": {}})]
+    # Whether the former id was a person's or a device's the message does not tell. An alias means either; a device's
+    # link beside it would stay when the alias is taken back. Nor is a device derived of who only tells of ids.
+    alias = blank._replace(kind=RawKind.ALIAS, payload={"alias": previous})
+    return [alias if alias.device_id else alias._replace(user_agent="")]
 
 
 def _beside(blank: SentEvent, what: str) -> SentEvent:

@@ -253,13 +253,21 @@ def test_group_is_a_group_and_a_membership() -> None:
     assert len(events("g", {"groupId": 5})) == 1
 
 
-def test_alias_links_a_person_and_a_device() -> None:
-    alias, link = events("alias", {"messageId": "m1", "userId": "ann", "previousId": "anon-1"})
-    assert (alias.kind, alias.profile_id, alias.payload) == (RawKind.ALIAS, "ann", {"alias": "anon-1"})
-    assert (link.kind, link.profile_id, link.device_id) == (RawKind.IDENTIFY, "ann", "anon-1")
-    assert (alias.event_id, link.event_id) == ("m1", "m1:device")
-    assert events("a", {"userId": "ann", "anonymousId": "x"})[0].payload == {"alias": "x"}
+def test_an_alias_is_one_link_so_that_taking_it_back_leaves_none() -> None:
+    alias = only(
+        "alias", {"messageId": "m1", "userId": "bea", "previousId": "carl", "context": {"userAgent": "a (b) c"}}
+    )
+    assert (alias.kind, alias.profile_id, alias.payload) == (RawKind.ALIAS, "bea", {"alias": "carl"})
+    assert (alias.event_id, alias.device_id, alias.user_agent) == ("m1", "", "")
+    beside = only("alias", {"userId": "bea", "previousId": "carl", "anonymousId": "anon-1"})
+    assert (beside.payload, beside.device_id) == ({"alias": "carl"}, "anon-1")
     assert events("a", {"userId": "ann", "previousId": "ann"}) == []
+
+
+@pytest.mark.parametrize("previous", [{}, {"previousId": "anon-1"}], ids=["not named", "named"])
+def test_an_alias_of_the_sender_s_own_device_links_the_device(previous: dict[str, str]) -> None:
+    link = only("alias", {"userId": "ann", "anonymousId": "anon-1", **previous})
+    assert (link.kind, link.profile_id, link.device_id) == (RawKind.IDENTIFY, "ann", "anon-1")
 
 
 @pytest.mark.parametrize(
