@@ -10,6 +10,11 @@ from sinks.erased_rows import BEFORE, OF_PROJECT, Cut, listed
 EVER = 2**32 - 1
 """An epoch after all others: nothing is of after."""
 
+_KNOWN_PROFILES = f"""
+(select profile_id from identities final where {OF_PROJECT} and is_deleted = 0 and source_id != profile_id)
+"""
+"""A device's link is passed over where its id is one of these, as in the view ``people``."""
+
 
 class Found(NamedTuple):
     """Ids of a person. ``visits``: its sessions on devices that are not its own, by device; ``records``: the devices
@@ -30,6 +35,7 @@ def find(client: Client, cut: Cut) -> Found:
         f"""
         select kind, source_id from identities final
         where {OF_PROJECT} and is_deleted = 0 and {BEFORE} and profile_id in {listed("profile")}
+            and (kind = 'profile' or source_id not in {_KNOWN_PROFILES})
         """,
         parameters,
     ).result_rows

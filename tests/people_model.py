@@ -34,7 +34,8 @@ def person(links: Links, profile_id: str, device_id: str) -> str:
     """Whose an event or a session is."""
     if profile_id:
         return follow(links, profile_id)
-    if ("device", device_id) in links:
+    known = {to for (_, source), (_, to) in links.items() if source != to}
+    if ("device", device_id) in links and device_id not in known:
         return follow(links, links["device", device_id][1])
     return follow(links, device_id)
 
