@@ -23,3 +23,7 @@ class ConflictError(ControlError):
 
 class PublishError(ControlError):
     """``weir.control`` could not be read or written in time. Safe to retry."""
+
+
+class OtherDatabaseError(ControlError):
+    """``weir.control`` says what another control database says; nothing was written."""

@@ -145,3 +145,11 @@ class TopicEpoch(Base):
     topic_id: Mapped[str] = mapped_column(String(64))
     epoch: Mapped[int] = mapped_column(BigInteger)
     partitions: Mapped[int | None]
+
+
+class DatabaseIdentity(Base):
+    """Which control database this is: one row, made with the database and kept by its backups; random."""
+
+    __tablename__ = "database_identity"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)

@@ -10,13 +10,14 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from control.errors import PublishError
-from control.models import Client, Erasure, Project, Rule, Salt, TopicEpoch
+from control.errors import OtherDatabaseError, PublishError
+from control.models import Client, DatabaseIdentity, Erasure, Project, Rule, Salt, TopicEpoch
 from control.records import client_record, erasure_record, project_record, rule_record
 from control.salts import rotate_salts
-from control.topic import read_published
+from control.topic import owner, read_published
 from schemas.control import (
     ClientRecord,
+    DatabaseRecord,
     ErasureRecord,
     LogRecord,
     ProjectRecord,
@@ -34,12 +35,14 @@ erasure: a database that is new or was restored must not take it back."""
 
 _READ_SECONDS = 5.0
 
-Record = ProjectRecord | ClientRecord | SaltRecord | LogRecord | RuleRecord | ErasureRecord
+Record = ProjectRecord | ClientRecord | SaltRecord | LogRecord | RuleRecord | ErasureRecord | DatabaseRecord
 
 
 def records(session: Session) -> list[Record]:
     """All control records, as the database has them now."""
-    found: list[Record] = [
+    # Whose they are comes first: should not all be written, it is known who has to go on.
+    found: list[Record] = [DatabaseRecord(id=row.id) for row in session.scalars(select(DatabaseIdentity))]
+    found += [
         LogRecord(topic=row.topic, topic_id=row.topic_id, epoch=row.epoch, partitions=row.partitions)
         for row in session.scalars(select(TopicEpoch))
     ]
@@ -54,14 +57,18 @@ def records(session: Session) -> list[Record]:
 class Publisher:
     """Makes the topic say what the database says: changed records are written, deleted ones get a tombstone.
 
-    The first call reads the topic to its end, so nothing is repeated needlessly and what was deleted while
-    nobody published is found. Several may run at once: each puts right what it sees differing from the
-    database. Not safe to share between threads.
+    The first call, and each that has something to write, reads the topic to its end, so nothing is repeated
+    needlessly, what was deleted while nobody published is found, and so is that another database took the topic
+    over. Several may run at once: each puts right what it sees differing from the database. Not safe to share
+    between threads.
+
+    :param adopt: take the topic over from another control database, whose data is then replaced.
     """
 
-    def __init__(self, engine: Engine, bootstrap: str) -> None:
+    def __init__(self, engine: Engine, bootstrap: str, *, adopt: bool = False) -> None:
         self._engine = engine
         self._bootstrap = bootstrap
+        self._adopt = adopt
         self._published: dict[str, bytes] | None = None
 
     def publish(self) -> int:
@@ -69,23 +76,42 @@ class Publisher:
 
         :returns: how many records and tombstones were written.
         :raises PublishError: Kafka did not take them all.
+        :raises OtherDatabaseError: the topic belongs to another control database.
         :raises sqlalchemy.exc.SQLAlchemyError: the database cannot be read.
         """
-        if self._published is None:
-            # Not longer: a process that is told to end waits for this call.
-            self._published = read_published(self._bootstrap, _READ_SECONDS)
         with Session(self._engine) as session:
             wanted = _encoded(records(session))
-        changes: dict[str, bytes | None] = {
-            key: value for key, value in wanted.items() if self._published.get(key) != value
-        }
-        changes |= {key: None for key in self._published if key.startswith(_OWNED) and key not in wanted}
+        if self._published is not None and not _changes(wanted, self._published):
+            return 0
+        # Until all is written nobody knows what the topic says; after an error the next call reads it again.
+        self._published = None
+        changes = _changes(wanted, self._read())
         if changes:
-            # Until all is written nobody knows what the topic says; the next call reads it again.
-            self._published = None
             self._write(changes)
-            self._published = wanted
+        self._published = wanted
         return len(changes)
+
+    def check_owner(self) -> None:
+        """Ask whether the topic may be written; blocks.
+
+        :raises PublishError: it could not be read.
+        :raises OtherDatabaseError: it belongs to another control database.
+        """
+        self._read()
+
+    def _read(self) -> dict[str, bytes]:
+        # Not longer: a process that is told to end waits for this call.
+        published = read_published(self._bootstrap, _READ_SECONDS)
+        found = owner(published)
+        with Session(self._engine) as session:
+            own = session.scalars(select(DatabaseIdentity.id)).one()
+        if found is not None and found != own and not self._adopt:
+            raise OtherDatabaseError(
+                f"{CONTROL} at {self._bootstrap} belongs to another control database ({found}, this one is {own}): set "
+                "WEIR_HOME or WEIR_DATABASE_URL to that one, or let this one take it over with `weir topics --adopt`; "
+                "projects and keys that it lacks then end."
+            )
+        return published
 
     def _write(self, changes: dict[str, bytes | None]) -> None:
         failures: list[str] = []
@@ -132,7 +158,7 @@ async def keep_published(
             if troubled:
                 log.info("control data is published again")
             troubled = False
-        except (PublishError, SQLAlchemyError) as error:
+        except (PublishError, OtherDatabaseError, SQLAlchemyError) as error:
             if not troubled:
                 log.warning("control data is not published at the moment: %s", error)
             troubled = True
@@ -146,6 +172,11 @@ def _rotate_and_publish(engine: Engine, publisher: Publisher) -> None:
     with Session(engine) as session:
         rotate_salts(session, datetime.now(UTC))
     publisher.publish()
+
+
+def _changes(wanted: dict[str, bytes], published: dict[str, bytes]) -> dict[str, bytes | None]:
+    changes: dict[str, bytes | None] = {key: value for key, value in wanted.items() if published.get(key) != value}
+    return changes | {key: None for key in published if key.startswith(_OWNED) and key not in wanted}
 
 
 def _encoded(found: Iterable[Record]) -> dict[str, bytes]:

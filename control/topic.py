@@ -6,7 +6,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from pydantic import TypeAdapter, ValidationError
 
 from control.errors import PublishError
-from schemas.control import ControlRecord, LogRecord
+from schemas.control import DATABASE_KEY, ControlRecord, DatabaseRecord, LogRecord
 from schemas.topics import CONTROL
 
 _RECORD: TypeAdapter[ControlRecord] = TypeAdapter(ControlRecord)
@@ -56,6 +56,15 @@ def read_published(bootstrap: str, seconds: float = 30.0) -> dict[str, bytes]:
     finally:
         consumer.close()
     raise PublishError(f"The end of {CONTROL} was not reached within {seconds:.0f} s: is Kafka up?")
+
+
+def owner(published: dict[str, bytes]) -> str | None:
+    """The id of the control database whose data the published records are; None when nobody wrote it down."""
+    try:
+        record = _RECORD.validate_json(published.get(DATABASE_KEY, b"null"))
+    except ValidationError:
+        return None
+    return record.id if isinstance(record, DatabaseRecord) else None
 
 
 def log_records(published: dict[str, bytes]) -> dict[str, LogRecord]:

@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.filters import FilterRecord, Filters
 from schemas.rules import Rule
 
+DATABASE_KEY = "database/owner"
+"""The key of the only ``DatabaseRecord``."""
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -135,6 +138,15 @@ class ErasureRecord(_Record):
     erased_at: int
 
 
+class DatabaseRecord(_Record):
+    """Whose data the topic holds: the control database with this id. Key ``database/owner``. No other database
+    publishes to the topic.
+    """
+
+    record: Literal["database"] = "database"
+    id: str
+
+
 class UsageRecord(_Record):
     """Events of a project with a quota that one gateway took in a UTC month (``yyyymm``). Key
     ``usage/<gateway>/<project>/<month>``; gateways write it, and each adds up what all of them wrote.
@@ -155,7 +167,9 @@ class RuleRecord(_Record, Rule):
     project_id: str
 
 
-AnyRecord = ProjectRecord | ClientRecord | SaltRecord | LogRecord | UsageRecord | RuleRecord | ErasureRecord
+AnyRecord = (
+    ProjectRecord | ClientRecord | SaltRecord | LogRecord | UsageRecord | RuleRecord | ErasureRecord | DatabaseRecord
+)
 ControlRecord = Annotated[AnyRecord, Field(discriminator="record")]
 
 
@@ -168,6 +182,8 @@ def control_key(record: AnyRecord) -> str:
             return f"erasure/{record.project_id}/{record.profile_id}"
         case SaltRecord():
             return f"salt/{record.day}"
+        case DatabaseRecord():
+            return DATABASE_KEY
         case LogRecord():
             return f"log/{record.topic}"
         case RuleRecord():

@@ -27,17 +27,31 @@ def changing(settings: Settings) -> Iterator[Session]:
     """A session whose changes are committed and published at its end; nothing of it happens if it fails before. What
     Kafka does not take now is stored all the same, and said so: it is published by whoever reaches Kafka next.
 
-    :raises WeirError: the control database cannot be used, or the change is not possible.
+    :raises WeirError: the control database cannot be used, the change is not possible, or Kafka holds another control
+        database's data.
     """
     with control_database(settings) as engine:
+        publisher = Publisher(engine, settings.bootstrap)
         with Session(engine) as session:
             yield session
+            is_reached = _is_reached(publisher)
             session.commit()
         try:
-            Publisher(engine, settings.bootstrap).publish()
+            if is_reached:
+                publisher.publish()
         except PublishError:
+            is_reached = False
+        if not is_reached:
             click.echo(
                 "It is stored, but gateways and workers do not know it yet, for Kafka does not take it (see weir "
                 "status): the query API publishes it within seconds of reaching Kafka, and so does weir up.",
                 err=True,
             )
+
+
+def _is_reached(publisher: Publisher) -> bool:
+    try:
+        publisher.check_owner()
+    except PublishError:
+        return False
+    return True

@@ -54,9 +54,12 @@ def control_database(settings: Settings) -> Iterator[Engine]:
         engine.dispose()
 
 
-def make_topics(settings: Settings, *, demo: bool = True, apply_settings: bool = False) -> TopicReport:
+def make_topics(
+    settings: Settings, *, demo: bool = True, apply_settings: bool = False, adopt: bool = False
+) -> TopicReport:
     """Topics, epochs, salts, and control data published; with the demo project if wanted. Safe to repeat.
 
+    :param adopt: also when Kafka holds another control database's data, which is then replaced by this one's.
     :raises WeirError: Kafka or the control database does not do its part.
     """
     with control_database(settings) as engine:
@@ -67,6 +70,7 @@ def make_topics(settings: Settings, *, demo: bool = True, apply_settings: bool =
             partitions=settings.partitions,
             replication=settings.replication,
             apply_settings=apply_settings,
+            adopt=adopt,
         )
         with Session(engine) as session:
             rotate_salts(session, datetime.now(UTC))

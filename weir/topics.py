@@ -62,6 +62,7 @@ def ensure_topics(
     partitions: int,
     replication: int | None = None,
     apply_settings: bool = False,
+    adopt: bool = False,
 ) -> TopicReport:
     """Create the topics that are missing, register every topic's epoch and publish it. Safe to repeat.
 
@@ -70,7 +71,9 @@ def ensure_topics(
     :param partitions: of the raw topic when it is created here; the others get as many as it has.
     :param replication: by default three, or as many brokers as there are.
     :param apply_settings: also set what differs, instead of only telling it.
+    :param adopt: publish although ``weir.control`` belongs to another control database.
     :raises WeirError: Kafka does not answer or refuses.
+    :raises control.errors.ControlError: the epochs cannot be published.
     """
     admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
     try:
@@ -87,7 +90,7 @@ def ensure_topics(
     published = log_records(read_published(bootstrap))
     with Session(engine) as session:
         records = register_topics(session, ids, published, partitions=counts)
-    Publisher(engine, bootstrap).publish()
+    Publisher(engine, bootstrap, adopt=adopt).publish()
     epochs = {topic: record.epoch for topic, record in records.items()}
     renewed = tuple(name for name, old in published.items() if ids.get(name, old.topic_id) != old.topic_id)
     return TopicReport(tuple(created), tuple(differences), epochs, renewed)

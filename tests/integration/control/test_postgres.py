@@ -156,7 +156,7 @@ def test_the_topic_says_what_the_database_says(own_broker: Broker, shop: Engine)
         made = create_client(session, "acme", ClientType.WRITE, project_id="shop")
         session.commit()
     publisher = Publisher(shop, own_broker.bootstrap)
-    assert publisher.publish() == 5
+    assert publisher.publish() == 6
     assert publisher.publish() == 0
     published = read_published(own_broker.bootstrap)
     assert set(published) == {
@@ -165,6 +165,7 @@ def test_the_topic_says_what_the_database_says(own_broker: Broker, shop: Engine)
         "salt/2026-03-01",
         "salt/2026-03-02",
         "log/weir.raw",
+        "database/owner",
     }
     project = RECORD.validate_json(published["project/shop"])
     assert isinstance(project, ProjectRecord)

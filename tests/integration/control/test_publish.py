@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
@@ -12,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from control.clients import create_client, delete_client
 from control.database import migrate, open_database
-from control.errors import PublishError
+from control.errors import OtherDatabaseError, PublishError
+from control.models import Organization
 from control.projects import create_organization, create_project
 from control.publish import Publisher, keep_published
 from control.salts import rotate_salts
@@ -20,6 +22,10 @@ from control.topic import read_published
 from schemas.control import ClientRecord, ClientType, ControlRecord, ProjectRecord
 from schemas.topics import CONTROL
 from tests.broker import Broker
+from weir.control_data import changing
+from weir.errors import WeirError
+from weir.prepare import control_database
+from weir.settings import Settings
 
 pytestmark = pytest.mark.integration
 
@@ -50,7 +56,7 @@ def test_the_topic_says_what_the_database_says(topic: Broker, engine: Engine) ->
         made = create_client(session, "acme", ClientType.WRITE, project_id="shop")
         session.commit()
     publisher = Publisher(engine, topic.bootstrap)
-    assert publisher.publish() == 4
+    assert publisher.publish() == 5
     assert publisher.publish() == 0
     # A process that starts later repeats nothing of what is there already.
     assert Publisher(engine, topic.bootstrap).publish() == 0
@@ -60,6 +66,7 @@ def test_the_topic_says_what_the_database_says(topic: Broker, engine: Engine) ->
         f"client/{made.client_id}",
         "salt/2026-03-01",
         "salt/2026-03-02",
+        "database/owner",
     }
     project = RECORD.validate_json(published["project/shop"])
     assert isinstance(project, ProjectRecord)
@@ -74,7 +81,37 @@ def test_the_topic_says_what_the_database_says(topic: Broker, engine: Engine) ->
     # By a publisher that never saw them: what was deleted meanwhile is found all the same.
     assert Publisher(engine, topic.bootstrap).publish() == 4
     days = ("2026-03-02", "2026-03-03", "2026-03-04")
-    assert set(read_published(topic.bootstrap)) == {"project/shop", *(f"salt/{day}" for day in days)}
+    assert set(read_published(topic.bootstrap)) == {
+        "database/owner",
+        "project/shop",
+        *(f"salt/{day}" for day in days),
+    }
+
+
+def test_another_database_takes_the_topic_over_only_when_told_to(topic: Broker, engine: Engine, tmp_path: Path) -> None:
+    mine = Publisher(engine, topic.bootstrap)
+    mine.publish()
+    before = read_published(topic.bootstrap)
+    settings = Settings(home=tmp_path, kafka_bootstrap=topic.bootstrap, database_url=None)
+    with pytest.raises(WeirError, match="belongs to another control database"), changing(settings) as session:
+        create_organization(session, "others", "Others")
+    with control_database(settings) as other, Session(other) as session:
+        # Not even in the database that is not the one that was meant.
+        assert session.get(Organization, "others") is None
+        with pytest.raises(OtherDatabaseError, match="weir topics --adopt"):
+            Publisher(other, topic.bootstrap).publish()
+        assert read_published(topic.bootstrap) == before
+        Publisher(other, topic.bootstrap, adopt=True).publish()
+        taken = read_published(topic.bootstrap)
+        assert set(taken) == {"database/owner"}
+        assert Publisher(other, topic.bootstrap).publish() == 0
+    # Who had read the topic before finds it out before it writes.
+    with Session(engine) as session:
+        create_project(session, "acme", "blog", "Blog")
+        session.commit()
+    with pytest.raises(OtherDatabaseError):
+        mine.publish()
+    assert read_published(topic.bootstrap) == taken
 
 
 def test_the_loop_waits_out_a_broker_that_is_away(topic: Broker, engine: Engine) -> None:

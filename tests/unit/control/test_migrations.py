@@ -4,10 +4,11 @@ from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
+from sqlalchemy.orm import Session
 
 from control.database import migrate, open_database
-from control.models import Base
+from control.models import Base, DatabaseIdentity
 
 
 def test_migrations_make_what_is_declared_and_repeat_harmlessly(tmp_path: Path) -> None:
@@ -44,3 +45,16 @@ def test_names_that_are_taken_already_stay_with_the_oldest_project(tmp_path: Pat
         owners = connection.execute(text("select name, organization_id from site_names order by name")).all()
     assert [tuple(row) for row in owners] == [("*.shop.example", "a"), ("shop.example", "b")]
     engine.dispose()
+
+
+def test_every_database_has_an_id_of_its_own_and_keeps_it(tmp_path: Path) -> None:
+    found = []
+    for name in ("a", "b"):
+        engine = open_database(f"sqlite:///{tmp_path}/{name}.db")
+        migrate(engine, "0006")
+        for _ in range(2):
+            migrate(engine)
+            with Session(engine) as session:
+                found.append(session.scalars(select(DatabaseIdentity.id)).one())
+        engine.dispose()
+    assert found[0] == found[1] != found[2] == found[3]

@@ -9,6 +9,7 @@ from schemas.control import (
     ClientRecord,
     ClientType,
     ControlRecord,
+    DatabaseRecord,
     LogRecord,
     ProjectRecord,
     SaltRecord,
@@ -22,6 +23,7 @@ RECORDS: list[tuple[AnyRecord, str]] = [
     (SaltRecord(day="2026-03-01", salt="00" * 32), "salt/2026-03-01"),
     (LogRecord(topic="weir.raw", topic_id="abc", epoch=2), "log/weir.raw"),
     (UsageRecord(gateway="g", project_id="shop", month=202603, events=1), "usage/g/shop/202603"),
+    (DatabaseRecord(id="ab" * 16), "database/owner"),
 ]
 
 
