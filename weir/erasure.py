@@ -103,6 +103,8 @@ class _Run:
         self._tell = tell
 
     def erase(self, project_id: str, any_id: str, is_device: bool) -> dict[str, Any]:
+        # Before anything is put on a list or told: a list that is not published is obeyed by nobody.
+        Publisher(self._engine, self._settings.bootstrap).check_owner()
         with Session(self._engine) as session:
             row = find_unfinished(session, project_id, any_id)
             if row is None:
