@@ -16,7 +16,7 @@ from control.clients import authenticate, create_client, delete_client, replace_
 from control.database import migrate, open_database
 from control.epochs import register_topics
 from control.errors import ConflictError
-from control.models import Base, Client, Project, Salt
+from control.models import Base, Client, DatabaseIdentity, Project, Salt
 from control.projects import change_project, create_organization, create_project, delete_project
 from control.publish import Publisher
 from control.salts import rotate_salts
@@ -44,12 +44,13 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture
 def engine(postgres: str) -> Iterator[Engine]:
-    """A migrated and empty database."""
+    """A migrated database, empty but for its identity."""
     opened = open_database(postgres)
     migrate(opened)
     with opened.begin() as connection:
         for table in reversed(Base.metadata.sorted_tables):
-            connection.execute(table.delete())
+            if table.name != DatabaseIdentity.__tablename__:
+                connection.execute(table.delete())
     yield opened
     opened.dispose()
 
