@@ -128,6 +128,11 @@ def test_markers_and_aborted_messages_are_holes_in_the_ledger(lab: Lab, transact
                 transactional.commit_transaction(30)
             else:
                 transactional.abort_transaction(30)
+    # The last marker is written after the producer was told: each pair of transactions takes four offsets.
+    wait_until(
+        lambda: all(end >= before[partition] + 4 * len(kept) for partition, end in ends(lab, topics.RAW).items()),
+        "the last markers",
+    )
     wait_for_the_end(lab)
     worker.kill(signal.SIGTERM)
     assert worker.process.returncode == 0, worker.output()
