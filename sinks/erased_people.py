@@ -18,7 +18,8 @@ _KNOWN_PROFILES = f"""
 
 class Found(NamedTuple):
     """Ids of a person. ``visits``: its sessions on devices that are not its own, by device; ``records``: the devices
-    that have a record of their own; ``sessions``: all its sessions.
+    that have a record of their own; ``sessions``: all its sessions; ``strangers``: known profiles that are linked
+    to the person as devices, of which only the link is the person's.
     """
 
     profile_ids: frozenset[str]
@@ -26,6 +27,7 @@ class Found(NamedTuple):
     visits: dict[str, frozenset[str]]
     records: frozenset[str]
     sessions: frozenset[str]
+    strangers: frozenset[str]
 
 
 def find(client: Client, cut: Cut) -> Found:
@@ -33,9 +35,8 @@ def find(client: Client, cut: Cut) -> Found:
     parameters = cut.parameters()
     links = client.query(
         f"""
-        select kind, source_id from identities final
+        select if(kind = 'device' and source_id in {_KNOWN_PROFILES}, 'stranger', kind), source_id from identities final
         where {OF_PROJECT} and is_deleted = 0 and {BEFORE} and profile_id in {listed("profile")}
-            and (kind = 'profile' or source_id not in {_KNOWN_PROFILES})
         """,
         parameters,
     ).result_rows
@@ -66,4 +67,5 @@ def find(client: Client, cut: Cut) -> Found:
         {device: frozenset(found) for device, found in visits.items()},
         frozenset(str(row[0]) for row in records),
         frozenset(str(row[0]) for row in sessions) | frozenset().union(*visits.values()),
+        frozenset(str(each) for kind, each in links if kind == "stranger"),
     )

@@ -1,6 +1,6 @@
 """Everything that is stored of a person, as lines of JSON: one object a row, its ``type`` says of what."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 import orjson
 from clickhouse_connect.driver.client import Client
@@ -14,19 +14,21 @@ _PLACE = "log_topic, log_epoch, log_partition, log_offset"
 
 def export_person(
     client: Client, project_id: str, person: str, profile_ids: Iterable[str], device_ids: Iterable[str]
-) -> Iterator[bytes]:
-    """Pieces of the lines, ready to be written; memory does not grow with how much there is.
+) -> Generator[bytes, None, None]:
+    """Pieces of the lines, ready to be written; memory does not grow with how much there is. None if nothing is stored.
 
     The events of a device that name somebody else are somebody else's, and not among them.
 
     :raises ClickHouseError: ClickHouse refuses.
     """
     ids = {"profile_ids": list(profile_ids), "device_ids": list(device_ids)}
-    yield orjson.dumps({"type": "person", "project_id": project_id, "id": person, **ids}) + b"\n"
+    opening = orjson.dumps({"type": "person", "project_id": project_id, "id": person, **ids}) + b"\n"
     for sql in _queries(project_id, ids["profile_ids"], ids["device_ids"]):
         settings = {"max_query_size": _LARGE, "output_format_json_quote_64bit_integers": 0}
         with client.raw_stream(sql, settings=settings, fmt="JSONEachRow") as stream:
-            yield from stream
+            for piece in filter(None, stream):
+                yield opening + piece
+                opening = b""
 
 
 def _queries(project_id: str, profile_ids: list[str], device_ids: list[str]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from control.erasures import DONE, add_ids, begin_erasure, find_unfinished, finish, note
+from control.erasures import DONE, add_ids, begin_erasure, find_unfinished, finish, get_erasure, note
 from control.errors import PublishError
 from control.models import Erasure, TopicEpoch
 from control.publish import Publisher
@@ -36,12 +36,13 @@ from sinks.erased_rows import (
 from sinks.erasure_wait import ErasureError, await_tables
 from sinks.errors import SinkError
 from sinks.kafka_log import KafkaLog
+from sinks.person_export import export_person
 from sinks.rebuild import ROLLUPS, remake
 from sinks.settings import SinkSettings
 from sinks.shadow.lock import locked
 from sinks.shadow.tables import forget_run
 from weir.errors import WeirError
-from weir.operations import erase_line, send_everywhere
+from weir.operations import erase_line, send_everywhere, send_operation, unlink_line
 from weir.prepare import control_database, sink_settings
 from weir.settings import Settings
 
@@ -74,17 +75,21 @@ def erase_person(
     any_id: str,
     *,
     is_device: bool = False,
+    even_unknown: bool = False,
     patience_seconds: float = 120.0,
     tell: Progress = lambda _: None,
 ) -> dict[str, Any]:
-    """Erase a person, or go on with it; the receipt.
+    """Erase a person, or go on with it; the receipt. ``even_unknown``: also an id of which nothing is stored.
 
-    :raises WeirError: it could not be brought to its end; run again, it goes on.
+    :raises WeirError: nothing is known of the person, who is not on the list either; or it could not be
+        brought to its end; run again, it goes on.
     """
     try:
         with control_database(settings) as engine, closing(connect(sink_settings(settings))) as client:
             client.database = settings.clickhouse_database
-            return _Run(settings, engine, client, patience_seconds, tell).erase(project_id, any_id, is_device)
+            return _Run(settings, engine, client, patience_seconds, tell).erase(
+                project_id, any_id, is_device, even_unknown
+            )
     except (SinkError, PublishError) as error:
         raise WeirError(str(error)) from error
     except ClickHouseError as error:
@@ -102,13 +107,13 @@ class _Run:
         self._patience = patience_seconds
         self._tell = tell
 
-    def erase(self, project_id: str, any_id: str, is_device: bool) -> dict[str, Any]:
+    def erase(self, project_id: str, any_id: str, is_device: bool, even_unknown: bool) -> dict[str, Any]:
         # Before anything is put on a list or told: a list that is not published is obeyed by nobody.
         Publisher(self._engine, self._settings.bootstrap).check_owner()
         with Session(self._engine) as session:
             row = find_unfinished(session, project_id, any_id)
             if row is None:
-                row = self._begin(session, project_id, any_id, is_device)
+                row = self._begin(session, project_id, any_id, is_device, even_unknown)
             for _ in range(_ROUNDS):
                 if row.stage == LISTED:
                     self._tell_the_log(session, row)
@@ -131,8 +136,14 @@ class _Run:
         if row.stage == DELETED:
             self._finish(session, row)
 
-    def _begin(self, session: Session, project_id: str, any_id: str, is_device: bool) -> Erasure:
+    def _begin(self, session: Session, project_id: str, any_id: str, is_device: bool, even_unknown: bool) -> Erasure:
         ids = resolve(self._client, self._settings.clickhouse_database, project_id, any_id, is_device=is_device)
+        is_listed = get_erasure(session, project_id, ids.person) is not None
+        if not (even_unknown or is_listed or _is_known(self._client, project_id, ids)):
+            raise WeirError(
+                f"{nothing_known(project_id, any_id)} "
+                "With --even-unknown what was received of it until now is kept out all the same."
+            )
         self._tell(f"{ids.person}: {len(ids.profiles)} ids and {len(ids.devices)} devices")
         now = _now()
         row = begin_erasure(session, project_id, ids.person, (ids.profiles, ids.devices), LISTED, now)
@@ -152,6 +163,10 @@ class _Run:
         erasure = max(_now(), row.progress.get("erasure", 0) + 1)
         looking = Cut(erasure, row.project_id, EVER, (), erasure)
         known = _list(self._client, looking, row, row.progress.get("visits", {}))
+        for stranger in sorted(known.strangers.difference(row.device_ids)):
+            # Workers take back links of listed devices only, and this one's id is another profile's.
+            unlink = unlink_line(row.project_id, stranger, "", _now())
+            send_operation(self._settings.bootstrap, row.project_id, stranger, unlink)
         line = erase_line(
             row.project_id,
             erasure,
@@ -182,7 +197,7 @@ class _Run:
         visits = _merged(row.progress["visits"], found.visits)
         more_ids = not (found.profile_ids <= {*row.profile_ids} and found.device_ids <= {*row.device_ids})
         more = visits != row.progress["visits"] or not found.records <= {*row.progress["records"]}
-        if not (more_ids or more):
+        if not (more_ids or more or found.strangers.difference(row.device_ids)):
             return True
         self._tell("more belongs to the person than was known: the log is told again")
         add_ids(row, found.profile_ids, found.device_ids)
@@ -227,6 +242,16 @@ class _Run:
             raise ErasureError(f"Rows came back ({left}): run it again.")
         finish(row, row.progress["counted"])
         session.commit()
+
+
+def nothing_known(project_id: str, any_id: str) -> str:
+    """What is said of an id of which nothing is stored."""
+    return f"Nothing is known of {any_id} in {project_id}."
+
+
+def _is_known(client: Client, project_id: str, ids: PersonIds) -> bool:
+    with closing(export_person(client, project_id, ids.person, ids.profiles, ids.devices)) as pieces:
+        return next(pieces, None) is not None
 
 
 def receipt(row: Erasure) -> dict[str, Any]:

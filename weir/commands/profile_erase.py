@@ -13,7 +13,7 @@ from sinks.client import connect
 from sinks.errors import SinkError
 from sinks.person_export import export_person
 from weir.control_data import reading
-from weir.erasure import erase_person, receipt, resolve
+from weir.erasure import erase_person, nothing_known, receipt, resolve
 from weir.errors import WeirError
 from weir.prepare import sink_settings
 from weir.settings import load
@@ -27,9 +27,16 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.argument("person_id")
 @_DEVICE
 @click.option("--yes", is_flag=True, help="Without asking.")
+@click.option(
+    "--even-unknown",
+    is_flag=True,
+    help="Also an id of which nothing is stored: what was received until now is kept out.",
+)
 @click.option("--wait", "seconds", type=float, default=120.0, show_default=True, help="Seconds to wait for readers.")
 @_JSON
-def erase(project_id: str, person_id: str, *, is_device: bool, yes: bool, seconds: float, as_json: bool) -> None:
+def erase(
+    project_id: str, person_id: str, *, is_device: bool, yes: bool, even_unknown: bool, seconds: float, as_json: bool
+) -> None:
     """Erase a person: all its ids and devices, and everything stored of them. It can't be taken back.
 
     Exit status 0 only when all of it is done; broken off, the same command goes on.
@@ -44,6 +51,7 @@ def erase(project_id: str, person_id: str, *, is_device: bool, yes: bool, second
         project_id,
         person_id,
         is_device=is_device,
+        even_unknown=even_unknown,
         patience_seconds=seconds,
         tell=lambda doing: click.echo(f"{doing} …", err=True),
     )
@@ -73,7 +81,7 @@ def erasures(project_id: str, *, as_json: bool) -> None:
 @_DEVICE
 @click.option("--output", type=click.File("wb"), default="-", help="A file; by default standard output.")
 def export(project_id: str, person_id: str, *, is_device: bool, output: BinaryIO) -> None:
-    """Everything stored of a person, as lines of JSON."""
+    """Everything stored of a person, as lines of JSON. Exit status 1 if that is nothing."""
     settings = load()
     with reading(settings) as session:
         get_project(session, project_id)
@@ -81,12 +89,15 @@ def export(project_id: str, person_id: str, *, is_device: bool, output: BinaryIO
         with closing(connect(sink_settings(settings))) as client:
             client.database = settings.clickhouse_database
             ids = resolve(client, settings.clickhouse_database, project_id, person_id, is_device=is_device)
+            size = 0
             for piece in export_person(client, project_id, ids.person, ids.profiles, ids.devices):
-                output.write(piece)
+                size += output.write(piece)
     except SinkError as error:
         raise WeirError(str(error)) from error
     except ClickHouseError as error:
         raise WeirError(f"ClickHouse refused the export ({error}).") from error
+    if not size:
+        raise WeirError(nothing_known(project_id, person_id))
 
 
 def _text(done: dict[str, Any]) -> str:

@@ -80,6 +80,8 @@ class Shop:
         self.visit("bob-tablet", "ada")
         self.send("identify", "bob-tablet", {"email": "bob@example.com"}, "bob")
         self.send("identify", "bob-phone", {}, "bob")
+        # As if Bob's id were a device of hers.
+        self.send("identify", "bob", {}, "ada")
         self.send("identify", "ada-phone", {"email": 5}, "ada")
         self.send(
             "replay",
@@ -111,6 +113,8 @@ class Shop:
         self.wait("profiles", 1, "profile_id = 'ada' and email != '' and notEmpty(groups)")
         self.wait("identities", 1, "kind = 'profile'")
         self.wait("identities", 1, "source_id = 'bob-phone'")
+        self.wait("identities", 1, "source_id = 'bob' and kind = 'device'")
+        self.wait("profiles", 1, "profile_id = 'bob' and email != ''")
 
     def export(self, profile: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in weir("profile", "export", self.id, profile).splitlines()]
@@ -169,11 +173,14 @@ def test_a_person_is_exported_erased_and_begins_anew(
     kinds = {row["type"] for row in shop.export("a-d-a")}
     assert kinds == {"person", "profile", "link", "session", "event", "dead_letter"}
     before = other.export("ada")
+    assert {row["profile_id"] for row in before if row["type"] == "profile"} == {"ada", "a-d-a"}
     with going_on(shop):
         done = erase_with_deaths(shop, "a-d-a")
     assert (done["profile_id"], done["state"]) == ("ada", "done")
     assert set(done["profile_ids"]) == {"ada", "a-d-a"}
     assert set(done["device_ids"]) >= {"ada-phone"}
+    assert "bob" not in done["device_ids"]
+    assert [row["email"] for row in shop.export("bob") if row["type"] == "profile"] == ["bob@example.com"]
     # The whole of a session in which she was named goes, whoever was there too.
     assert {name: number for name, number in done["removed"].items() if name not in ("events", "identities")} == {
         "sessions": 2,
@@ -181,7 +188,10 @@ def test_a_person_is_exported_erased_and_begins_anew(
         "dead_letters": 1,
         "profiles": 2,
     }
-    assert [row["type"] for row in shop.export("ada")] == ["person"]
+    for command in (("export", shop.id, "ada"), ("erase", shop.id, "nobody-here", "--yes")):
+        refused = CliRunner().invoke(cli, ("profile", *command))
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert str(refused.exception).startswith(f"Nothing is known of {command[2]} in {shop.id}.")
     assert shop.rows("events", "device_id = 'bob-phone' and name = 'screen_view'") == 3
     assert other.export("ada") == before
     assert json.loads(weir("profile", "erasures", shop.id, "--json")) == [done]
