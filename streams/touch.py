@@ -11,26 +11,8 @@ from typing import Any
 import orjson
 
 from schemas.event_time import clickhouse_time
+from schemas.touch import TOUCHED
 
-TOUCHED = (
-    "referrer",
-    "referrer_name",
-    "referrer_type",
-    "utm_source",
-    "utm_medium",
-    "utm_campaign",
-    "utm_term",
-    "utm_content",
-    "entry_path",
-    "entry_origin",
-    "country",
-    "region",
-    "city",
-    "device",
-    "os",
-    "browser",
-)
-"""What of a session a touch tells: columns of ``schemas.session.Session``."""
 MAX_TEXT = 512
 """Characters of a touch's text: it stays in state as long as the profile."""
 FIRST, LAST = "__first", "__last"

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -19,7 +18,6 @@ from control.publish import Publisher
 from query_api.sql.builder import Query
 from query_api.sql.people import PersonIds, links_of_person, person_ids, person_of, settled_person
 from schemas.topics import RAW
-from sinks.client import connect
 from sinks.erased_people import EVER, Found, find
 from sinks.erased_rows import (
     CONDITIONS,
@@ -41,6 +39,7 @@ from sinks.rebuild import ROLLUPS, remake
 from sinks.settings import SinkSettings
 from sinks.shadow.lock import locked
 from sinks.shadow.tables import forget_run
+from weir.clickhouse import clickhouse
 from weir.errors import WeirError
 from weir.operations import erase_line, send_everywhere, send_operation, unlink_line
 from weir.prepare import control_database, sink_settings
@@ -85,15 +84,12 @@ def erase_person(
         brought to its end; run again, it goes on.
     """
     try:
-        with control_database(settings) as engine, closing(connect(sink_settings(settings))) as client:
-            client.database = settings.clickhouse_database
+        with control_database(settings) as engine, clickhouse(settings) as client:
             return _Run(settings, engine, client, patience_seconds, tell).erase(
                 project_id, any_id, is_device, even_unknown
             )
     except (SinkError, PublishError) as error:
         raise WeirError(str(error)) from error
-    except ClickHouseError as error:
-        raise WeirError(f"ClickHouse refused a step ({error}): run it again, and it goes on.") from error
 
 
 class _Run:

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaException
 
 from control.erasures import DONE, list_erasures
 from schemas.control import LogRecord
 from schemas.topics import RAW
-from sinks.client import connect
-from sinks.errors import SinkError
 from sinks.shadow.apply import apply, fingerprints
 from sinks.shadow.compare import TableDifference, compare_shadows
 from sinks.shadow.erased import leave_out, read_ends
@@ -32,6 +29,7 @@ from streams.enrich.geo import GeoDatabase
 from streams.erasures import read_erasures
 from streams.positions import read_logs, read_positions
 from streams.reprocess import Erased, Made, OffsetRange, Today, reprocess
+from weir.clickhouse import clickhouse
 from weir.control_data import reading
 from weir.errors import WeirError
 from weir.prepare import sink_settings
@@ -255,14 +253,11 @@ def _moment(stamp: int) -> datetime:
 
 @contextmanager
 def _store(settings: Settings) -> Iterator[Client]:
-    """ClickHouse's client; errors as sentences."""
+    """ClickHouse's client; errors of the log, the archive and control data as sentences too."""
     try:
-        with closing(connect(sink_settings(settings))) as client:
-            client.database = settings.clickhouse_database
+        with clickhouse(settings) as client:
             yield client
-    except (SinkError, ControlMissing, ArchiveError, NotKept, BadPart) as error:
+    except (ControlMissing, ArchiveError, NotKept, BadPart) as error:
         raise WeirError(str(error)) from error
-    except ClickHouseError as error:
-        raise WeirError(f"ClickHouse refused a statement ({error}): nothing is lost, run it again.") from error
     except KafkaException as error:
         raise WeirError(f"Kafka at {settings.bootstrap} cannot be read ({error}): is the broker up?") from error

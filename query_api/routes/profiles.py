@@ -15,6 +15,7 @@ from query_api.routes.lists import Limit
 from query_api.routes.overview import Count
 from query_api.services import AppServices, AskedPeriod, PathProject
 from query_api.sql import people, profiles
+from schemas.touch import TOUCHED
 
 router = APIRouter(prefix="/insights/{projectId}", tags=["People"], responses=ERRORS)
 
@@ -155,7 +156,7 @@ def _touch(row: Mapping[str, Any], name: str) -> dict[str, str]:
     """A touch of the sessions, as it stands in a record; nothing where there is no session."""
     if not row["sessions"]:
         return {}
-    told = {column: value for column, value in zip(profiles.TOUCHED, row[name], strict=True) if value}
+    told = {column: value for column, value in zip(TOUCHED, row[name], strict=True) if value}
     moment = datetime.fromtimestamp(row[f"{name}_ms"] / 1000, UTC)
     return {"seen_at": f"{moment:%Y-%m-%d %H:%M:%S}.{row[f'{name}_ms'] % 1000:03d}", **told}
 

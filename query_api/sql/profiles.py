@@ -3,6 +3,7 @@
 from query_api.sql.builder import Query, Select, build
 from query_api.sql.people import LINKS, OF_PERSON, PersonIds
 from query_api.sql.tables import EVENTS, PROFILES, SESSIONS
+from schemas.touch import TOUCHED
 
 _TRAITS = ("first_name", "last_name", "email", "avatar")
 _RECORD = {
@@ -53,25 +54,6 @@ _EVENTS_OF = Select(
     where=(OF_PERSON,),
 )
 
-TOUCHED = (
-    "referrer",
-    "referrer_name",
-    "referrer_type",
-    "utm_source",
-    "utm_medium",
-    "utm_campaign",
-    "utm_term",
-    "utm_content",
-    "entry_path",
-    "entry_origin",
-    "country",
-    "region",
-    "city",
-    "device",
-    "os",
-    "browser",
-)
-"""What a visit tells of where it came from, in this order in ``first_touch`` and ``last_touch``."""
 _TOLD = f"({', '.join(f'toString({name})' for name in TOUCHED)})"
 _SESSIONS_OF = Select(
     {

@@ -1,21 +1,17 @@
 """`weir profile erase`, `erasures` and `export`: a person's data goes, or is handed over."""
 
 import json
-from contextlib import closing
 from typing import Any, BinaryIO
 
 import click
-from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from control.erasures import list_erasures
 from control.projects import get_project
-from sinks.client import connect
-from sinks.errors import SinkError
 from sinks.person_export import export_person
+from weir.clickhouse import clickhouse
 from weir.control_data import reading
 from weir.erasure import erase_person, nothing_known, receipt, resolve
 from weir.errors import WeirError
-from weir.prepare import sink_settings
 from weir.settings import load
 
 _DEVICE = click.option("--device", "is_device", is_flag=True, help="The id is a device's.")
@@ -85,17 +81,11 @@ def export(project_id: str, person_id: str, *, is_device: bool, output: BinaryIO
     settings = load()
     with reading(settings) as session:
         get_project(session, project_id)
-    try:
-        with closing(connect(sink_settings(settings))) as client:
-            client.database = settings.clickhouse_database
-            ids = resolve(client, settings.clickhouse_database, project_id, person_id, is_device=is_device)
-            size = 0
-            for piece in export_person(client, project_id, ids.person, ids.profiles, ids.devices):
-                size += output.write(piece)
-    except SinkError as error:
-        raise WeirError(str(error)) from error
-    except ClickHouseError as error:
-        raise WeirError(f"ClickHouse refused the export ({error}).") from error
+    size = 0
+    with clickhouse(settings) as client:
+        ids = resolve(client, settings.clickhouse_database, project_id, person_id, is_device=is_device)
+        for piece in export_person(client, project_id, ids.person, ids.profiles, ids.devices):
+            size += output.write(piece)
     if not size:
         raise WeirError(nothing_known(project_id, person_id))
 
