@@ -19,7 +19,8 @@ from sinks.audit_report import AuditReport, Finding, Kind, PartitionReach, Total
 from sinks.client import connect
 from sinks.errors import AuditError
 from sinks.kafka_log import KafkaLog, Reach
-from sinks.rebuild import ROLLUPS, compare
+from sinks.rebuild import compare
+from sinks.rollups import ROLLUPS
 from sinks.settings import SinkSettings
 from sinks.tables import TABLES
 

@@ -16,34 +16,11 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from sinks.client import attach
 from sinks.errors import RebuildError
+from sinks.rollups import Rollup
 from sinks.settings import SinkSettings
 from sinks.sql_text import identifier
 
 _LOOKS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Rollup:
-    """A rollup, and the view that fills it. ``measures`` are expressions over its finished rows."""
-
-    table: str
-    view: str
-    pipe: str
-    """The Kafka table whose rows reach the rollup in the end; taken off while the rollup is mended."""
-    keys: tuple[str, ...]
-    hour: str
-    measures: tuple[str, ...]
-
-
-EVENTS_HOURLY = Rollup(
-    table="events_hourly",
-    view="events_hourly_view",
-    pipe="events_queue",
-    keys=("project_id", "name", "currency"),
-    hour="hour",
-    measures=("events", "screen_views", "revenue", "finalizeAggregation(devices)"),
-)
-ROLLUPS = (EVENTS_HOURLY,)
 
 
 @dataclass(frozen=True, slots=True)

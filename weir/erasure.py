@@ -35,7 +35,8 @@ from sinks.erasure_wait import ErasureError, await_tables
 from sinks.errors import SinkError
 from sinks.kafka_log import KafkaLog
 from sinks.person_export import export_person
-from sinks.rebuild import ROLLUPS, remake
+from sinks.rebuild import remake
+from sinks.rollups import ROLLUPS
 from sinks.settings import SinkSettings
 from sinks.shadow.lock import locked
 from sinks.shadow.tables import forget_run

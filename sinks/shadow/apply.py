@@ -15,7 +15,8 @@ from clickhouse_connect.driver.client import Client
 from schemas import topics
 from sinks.client import attach
 from sinks.kafka_log import KafkaLog
-from sinks.rebuild import ROLLUPS, repair
+from sinks.rebuild import repair
+from sinks.rollups import ROLLUPS
 from sinks.settings import SinkSettings
 from sinks.shadow.plan import Plan, ReprocessError, Stage, write_plan
 from sinks.shadow.tables import SHADOWED, Shadowed, columns, drop_tables

@@ -1,0 +1,27 @@
+"""The rollups: which view fills each, and what its rows must come to."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """A rollup, and the view that fills it. ``measures`` are expressions over its finished rows."""
+
+    table: str
+    view: str
+    pipe: str
+    """The Kafka table whose rows reach the rollup in the end; taken off while the rollup is mended."""
+    keys: tuple[str, ...]
+    hour: str
+    measures: tuple[str, ...]
+
+
+EVENTS_HOURLY = Rollup(
+    table="events_hourly",
+    view="events_hourly_view",
+    pipe="events_queue",
+    keys=("project_id", "name", "currency"),
+    hour="hour",
+    measures=("events", "screen_views", "revenue", "finalizeAggregation(devices)"),
+)
+ROLLUPS = (EVENTS_HOURLY,)
