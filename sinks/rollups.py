@@ -1,6 +1,7 @@
 """The rollups: which view fills each, and what its rows must come to."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,13 @@ class Rollup:
     """The Kafka table whose rows reach the rollup in the end; taken off while the rollup is mended."""
     keys: tuple[str, ...]
     hour: str
+    """The column with the beginning of the hour, or the day, in UTC, that a row is of."""
     measures: tuple[str, ...]
+    source: str = "events"
+    """The table that the view hangs on."""
+    time: str = "created_at"
+    """The column of the source that ``hour`` follows from."""
+    grain: Literal["hour", "day"] = "hour"
 
 
 EVENTS_HOURLY = Rollup(
