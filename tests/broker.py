@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from tests.java import start_quickly
 from weir.local import broker as local
 from weir.local.jars import fetch_jars
 from weir.local.ports import free_ports
@@ -86,10 +88,39 @@ class Broker:
         self.admin().delete_topics([name])[name].result(30)
 
 
+def prepare_java() -> None:
+    """See that there are jars, and that a test's brokers start from them quickly; those of a stack too."""
+    fetch_jars(SHARED_JARS)
+    start_quickly(SHARED_JARS, _run_once)
+
+
+def _run_once(home: Path) -> None:
+    """A broker that does what most tests ask of one, so that the classes for it are known."""
+    with _broker_at(home) as broker:
+        topic = broker.create_topic(partitions=2)
+        client = {"bootstrap.servers": broker.bootstrap, "log_level": 2}
+        producer = Producer({**client, "transactional.id": "once"})
+        producer.init_transactions(60)
+        producer.begin_transaction()
+        producer.produce(topic, b"a message")
+        producer.commit_transaction(60)
+        consumer = Consumer({**client, "group.id": "once", "auto.offset.reset": "earliest"})
+        consumer.subscribe([topic])
+        assert consumer.consume(1, 60)
+        consumer.commit(asynchronous=False)
+        consumer.close()
+
+
 @contextmanager
 def running_broker(home: Path) -> Iterator[Broker]:
     """A broker with its data under `home`, stopped at the end."""
-    fetch_jars(SHARED_JARS)
+    prepare_java()
+    with _broker_at(home) as running:
+        yield running
+
+
+@contextmanager
+def _broker_at(home: Path) -> Iterator[Broker]:
     port, controller_port = free_ports(2)
     home.mkdir(parents=True, exist_ok=True)
     running = Broker(local.LocalBroker(home, SHARED_JARS, port, controller_port))

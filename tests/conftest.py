@@ -1,12 +1,18 @@
 """Fixtures every test may use. A service that does not start fails its test; it is never skipped."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
 from tests.broker import Broker, running_broker
+from tests.java import want_quick_starts
 from tests.stack import Stack, running_stack
+
+# Hundreds of processes are started: none of them should compile Weir anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+want_quick_starts()
 
 # A test never asserts on time: a loaded machine is not a defect.
 settings.register_profile("weir", deadline=None)

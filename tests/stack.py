@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from tests.broker import REPOSITORY, SHARED_JARS
+from tests.broker import REPOSITORY, SHARED_JARS, prepare_java
 from weir.local.demo_project import DemoProject
 from weir.local.ports import free_ports, free_row
 from weir.local.processes import identify
@@ -24,6 +24,7 @@ class Stack:
     """A local stack as people start it: `weir up --detach`, `weir down`, and a kill in between."""
 
     def __init__(self, home: Path, environment: Mapping[str, str] | None = None, *, page: bool = False) -> None:
+        prepare_java()
         broker, controller, store, gateway, query_api = free_ports(5)
         self.home = home
         self.bootstrap = f"127.0.0.1:{broker}"
