@@ -8,7 +8,8 @@ from sinks.errors import SinkError
 _ROWS = """
 select name, total_rows
 from system.tables
-where database = {database:String} and engine like '%MergeTree%' and name not in ('schema_migrations', 'reprocess_lock')
+where database = {database:String} and engine like '%MergeTree%'
+    and name not in ('schema_migrations', 'reprocess_lock', 'migration_lock')
     and name not like '%\\_shadow%'
 order by name
 """

@@ -23,3 +23,11 @@ class AuditError(SinkError):
 
 class RebuildError(SinkError):
     """A rollup could not be rebuilt; the table it came from is untouched."""
+
+
+class LockedError(SinkError):
+    """Somebody else does what only one may do at a time."""
+
+    def __init__(self, host: str, process: int) -> None:
+        self.owner = f"process {process} on {host}" if host else "somebody who has just begun"
+        super().__init__(f"{self.owner} is at work already: wait for its end.")

@@ -3,32 +3,31 @@
 Files are numbered and never change once released. Each statement is recorded when it is done and is written so
 that doing it twice is harmless, so a run that was broken off is simply run again. Statements marked ``-- pipe``
 (the Kafka tables and the one view that empties each) are not history but configuration: the newest definition
-stands, and is made anew whenever it, or the broker's address, has changed.
+stands, and is made anew whenever it, or the broker's address, has changed. One run at a time; rows may come in
+meanwhile, and what has to wait for a statement waits in Kafka.
 """
 
-import hashlib
-import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.resources import files
 from importlib.resources.abc import Traversable
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
-from schemas import topics
-from sinks.client import attach
-from sinks.errors import MigrationError
+from sinks.errors import LockedError, MigrationError
+from sinks.lock import only_one
+from sinks.migration_files import Migration, newest_pipes, read_migrations
+from sinks.pipes import Pipe, await_topics, is_laid, paused, pipe_of, put_on
+from sinks.rendering import rendered
 from sinks.settings import SinkSettings
-from sinks.sql_text import identifier, literal, statements
+from sinks.sql_text import identifier
 
 RECORDS = "schema_migrations"
-_FILE = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
-_PLACEHOLDER = re.compile(r"\{\{([a-z_]+)(?::([^}]*))?\}\}")
-_PIPE = re.compile(r"create (?:table|materialized view) if not exists \{\{database\}\}\.([a-z_]+)_(queue|feed)\b")
+LOCK = "migration_lock"
+_LOCK_SECONDS = 60.0
+_NO_DATABASE = 81
 _RECORDS_TABLE = """
 create table if not exists {{database}}.schema_migrations {{on_cluster}}
 (
@@ -39,19 +38,7 @@ create table if not exists {{database}}.schema_migrations {{on_cluster}}
 )
 engine = {{engine:MergeTree}}
 order by (file, statement)
-"""
-# Topics with a copy for each shard of a cluster; a partition must never move to another shard's consumer.
-_SHARDED = {topics.EVENTS, topics.SESSIONS, topics.IDENTITIES, topics.LEDGER, topics.REPLAY}
-
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """A numbered file: its statements as written, apart from the pipes among them."""
-
-    file: str
-    checksum: str
-    steps: tuple[str, ...]
-    pipes: Mapping[str, str]
+""".strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +50,18 @@ class Applied:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What would be done: the SQL as it would be run, and what does not come in meanwhile and why, if anything."""
+
+    file: str
+    step: int
+    sql: tuple[str, ...]
+    pauses: str = ""
+
+
 Progress = Callable[[Applied], None]
-
-
-def read_migrations(folder: Traversable | None = None) -> list[Migration]:
-    """The migrations of this version, in order.
-
-    :raises MigrationError: a file's name or number is wrong.
-    """
-    place = folder if folder is not None else files("sinks").joinpath("migrations")
-    found = sorted((entry for entry in place.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
-    for number, entry in enumerate(found, 1):
-        if not _FILE.fullmatch(entry.name) or int(entry.name[:4]) != number:
-            raise MigrationError(f"{entry.name} should be a migration with the number {number:04d}.")
-    return [_read(entry) for entry in found]
+_Done = Mapping[str, tuple[str, frozenset[int]]]
 
 
 def migrate(
@@ -87,104 +72,222 @@ def migrate(
     folder: Traversable | None = None,
     pipes: bool = True,
     wait_for_topics: float = 0.0,
+    wait_for_others: float = _LOCK_SECONDS,
+    node_only: bool = False,
 ) -> list[Applied]:
-    """Do what is missing, and return it. Safe to repeat, and to run again after it was broken off.
+    """Do what is missing, and return it. Safe to repeat, to run again after it was broken off, and while rows come in.
 
     ``pipes``: whether to lay the pipes, that is to begin or go on consuming. ``wait_for_topics``: seconds to wait
-    for the topics they read.
+    for the topics they read. ``wait_for_others``: seconds to wait while another run is at work. ``node_only``: bring
+    this one node of a cluster, a new one, to the schema: every statement is done there and nowhere else.
 
-    :raises MigrationError: a released file was changed, files are missing, a topic is missing, or a statement
-        failed.
+    :raises MigrationError: a released file was changed, files are missing, a topic is missing, a statement failed, or
+        another run is at work still.
+    """
+    run = _Run(client, settings, progress, read_migrations(folder), on_cluster=not node_only)
+    try:
+        for sql in _first(settings, on_cluster=not node_only):
+            run.do(sql, "database")
+        with only_one(client, settings, LOCK, wait_seconds=wait_for_others):
+            run.steps({} if node_only else _checked(client, settings, run.migrations), record=not node_only)
+            if pipes:
+                await_topics(settings, run.migrations, wait_for_topics)
+                run.lay_pipes()
+    except LockedError as error:
+        raise MigrationError(f"Another weir migrate ({error.owner}) is at work: wait for its end.") from error
+    return run.applied
+
+
+def plan(client: Client, settings: SinkSettings, *, folder: Traversable | None = None) -> list[Planned]:
+    """What ``migrate`` would do now, in its order. Changes nothing.
+
+    :raises MigrationError: a released file was changed, or files are missing.
     """
     migrations = read_migrations(folder)
-    database = identifier(settings.clickhouse_database)
-    _run(client, render(f"create database if not exists {database} {{{{on_cluster}}}}", settings), "database")
-    _run(client, render(_RECORDS_TABLE, settings), RECORDS)
-    done = _recorded(client, settings)
-    _check(migrations, done)
-    applied: list[Applied] = []
-
-    def tell(step: Applied) -> None:
-        applied.append(step)
-        if progress is not None:
-            progress(step)
-
+    try:
+        done = _checked(client, settings, migrations)
+        first: list[Planned] = []
+    except _NothingThereError:
+        done = {}
+        first = [Planned("", -1, tuple(_first(settings)))]
+    steps = []
     for migration in migrations:
-        finished = done.get(migration.file, ("", frozenset[int]()))[1]
-        for number, step in enumerate(migration.steps):
-            if number not in finished:
-                tell(_do_step(client, settings, migration, number, step))
-    if not pipes:
-        return applied
-    _await_topics(settings, migrations, wait_for_topics)
-    for name, pair in _pipes(migrations).items():
-        laid = _lay_pipe(client, settings, name, pair)
-        if laid is not None:
-            tell(laid)
-    return applied
+        for number in _missing(migration, done):
+            step = migration.statements[number]
+            why = f"{', '.join(step.paused)}: rows wait in Kafka until the statements of this part are done"
+            steps.append(
+                Planned(migration.file, number, tuple(rendered(step.sql, settings)), why if step.paused else "")
+            )
+    return [*first, *steps, *_planned_pipes(client, settings, migrations)]
 
 
-def render(statement: str, settings: SinkSettings) -> str:
-    """The statement for this ClickHouse: a single node or a cluster, and its broker."""
-
-    def value(match: re.Match[str]) -> str:
-        name, argument = match.group(1), match.group(2) or ""
-        match name:
-            case "database":
-                return identifier(settings.clickhouse_database)
-            case "on_cluster":
-                cluster = settings.clickhouse_cluster
-                return f"on cluster {identifier(cluster)}" if cluster else ""
-            case "engine":
-                return _engine(argument, replicated=settings.clickhouse_cluster is not None)
-            case "kafka":
-                return literal(settings.bootstrap_for_store)
-            case "group":
-                return literal(topics.STORE_GROUP_PREFIX + argument)
-            case "topic":
-                topic = str(getattr(topics, argument))
-                sharded = settings.clickhouse_cluster is not None and topic in _SHARDED
-                return literal(topic + ".{shard}" if sharded else topic)
-        raise MigrationError(f"A migration has the unknown placeholder {match.group()}.")
-
-    return _PLACEHOLDER.sub(value, statement)
+def every_statement(settings: SinkSettings, folder: Traversable | None = None) -> list[tuple[str, str]]:
+    """All that an empty ClickHouse is told, in order, each with the file it is from."""
+    migrations = read_migrations(folder)
+    told = [("", sql) for sql in _first(settings)]
+    told += [(m.file, sql) for m in migrations for step in m.steps for sql in rendered(step, settings)]
+    for name, definition in newest_pipes(migrations).items():
+        pipe = pipe_of(name, definition, settings)
+        told += [(pipe.file, sql) for sql in pipe.statements[2:]]
+    return told
 
 
-def _engine(declared: str, *, replicated: bool) -> str:
-    name, _, arguments = declared.partition("(")
-    inner = arguments.removesuffix(")")
-    if not replicated:
-        return f"{name}({inner})"
-    parts = ["'/clickhouse/tables/{shard}/{database}/{table}'", "'{replica}'", *([inner] if inner else [])]
-    return f"Replicated{name}({', '.join(parts)})"
+class _NothingThereError(Exception):
+    """There is no record of a migration: the database is empty, or is not there."""
 
 
-def _read(entry: Traversable) -> Migration:
-    text = entry.read_text(encoding="utf-8")
-    steps: list[str] = []
-    pipes: dict[str, str] = {}
-    for part in re.split(r"^(?=-- pipe$)", text, flags=re.MULTILINE):
-        found = statements(part)
-        if part.startswith("-- pipe"):
-            named = _PIPE.match(found[0])
-            if named is None:
-                raise MigrationError(f"{entry.name}: a pipe must create a _queue table or a _feed view.")
-            pipes[f"{named.group(1)}_{named.group(2)}"] = found[0]
-            found = found[1:]
-        steps.extend(found)
-    return Migration(entry.name, hashlib.sha256(text.encode()).hexdigest(), tuple(steps), pipes)
+class _Run:
+    def __init__(
+        self,
+        client: Client,
+        settings: SinkSettings,
+        progress: Progress | None,
+        migrations: list[Migration],
+        *,
+        on_cluster: bool,
+    ) -> None:
+        self.applied: list[Applied] = []
+        self.migrations = migrations
+        self._client = client
+        self._settings = settings
+        self._progress = progress
+        self._on_cluster = on_cluster
+        self._pipes = {
+            name: pipe_of(name, definition, settings, on_cluster=on_cluster)
+            for name, definition in newest_pipes(migrations).items()
+        }
+
+    def do(self, sql: str, what: str) -> None:
+        # On a cluster a statement is done when every replica has done it.
+        settings = {"alter_sync": 2} if self._settings.clickhouse_cluster else None
+        try:
+            self._client.command(sql, settings=settings)
+        except ClickHouseError as error:
+            raise MigrationError(f"{what} failed: {error}. Nothing is lost; run weir migrate again.") from error
+
+    def steps(self, done: _Done, *, record: bool) -> None:
+        for migration in self.migrations:
+            missing = _missing(migration, done)
+            at = 0
+            while at < len(missing):
+                section = migration.statements[missing[at]].section
+                size = sum(
+                    1 for number in missing[at:] if section >= 0 and migration.statements[number].section == section
+                )
+                numbers = missing[at : at + max(size, 1)]
+                self._section(migration, numbers, record=record)
+                at += len(numbers)
+
+    def lay_pipes(self) -> None:
+        for pipe in self._pipes.values():
+            started = time.monotonic()
+            put_on(self._client, pipe)
+            if not is_laid(self._client, pipe):
+                for sql in pipe.statements:
+                    self.do(sql, f"{pipe.file}, {pipe.name}")
+                self._tell(Applied(pipe.file, -1, time.monotonic() - started))
+
+    def _section(self, migration: Migration, numbers: Sequence[int], *, record: bool) -> None:
+        """Statements that belong together, with their pipes off; recorded when the last of them is done."""
+        with ExitStack() as stack:
+            names = migration.statements[numbers[0]].paused
+            there = [pipe for pipe in self._named(names) if _exists(self._client, pipe)]
+            if there:
+                stack.enter_context(paused(self._client, there))
+            for number in numbers:
+                started = time.monotonic()
+                for sql in rendered(migration.steps[number], self._settings, on_cluster=self._on_cluster):
+                    self.do(sql, f"{migration.file}, statement {number + 1}")
+                self._tell(Applied(migration.file, number, time.monotonic() - started))
+            if record:
+                self._record(migration, numbers)
+
+    def _named(self, names: Sequence[str]) -> Iterator[Pipe]:
+        for name in names:
+            if name not in self._pipes:
+                raise MigrationError(f"A migration pauses the unknown pipe {name}.")
+            yield self._pipes[name]
+
+    def _record(self, migration: Migration, numbers: Sequence[int]) -> None:
+        self._client.insert(
+            RECORDS,
+            [[migration.file, migration.checksum, number] for number in numbers],
+            column_names=["file", "checksum", "statement"],
+            database=self._settings.clickhouse_database,
+        )
+
+    def _tell(self, step: Applied) -> None:
+        self.applied.append(step)
+        if self._progress is not None:
+            self._progress(step)
 
 
-def _recorded(client: Client, settings: SinkSettings) -> dict[str, tuple[str, frozenset[int]]]:
-    """Per file its checksum when it was run, and the statements that are done."""
+def _first(settings: SinkSettings, *, on_cluster: bool = True) -> list[str]:
+    names = dict.fromkeys((settings.clickhouse_database, settings.local_database))
+    made = [f"create database if not exists {identifier(name)} {{{{on_cluster}}}}" for name in names]
+    return [sql for text in (*made, _RECORDS_TABLE) for sql in rendered(text, settings, on_cluster=on_cluster)]
+
+
+def _missing(migration: Migration, done: _Done) -> list[int]:
+    """The numbers of the statements to do; of a paused section that was not finished, all."""
+    finished = done.get(migration.file, ("", frozenset[int]()))[1]
+    open_sections = {
+        step.section for number, step in enumerate(migration.statements) if number not in finished and step.section >= 0
+    }
+    return [
+        number
+        for number, step in enumerate(migration.statements)
+        if number not in finished or step.section in open_sections
+    ]
+
+
+def _planned_pipes(client: Client, settings: SinkSettings, migrations: list[Migration]) -> list[Planned]:
+    planned = []
+    for name, definition in newest_pipes(migrations).items():
+        pipe = pipe_of(name, definition, settings)
+        if is_laid(client, pipe):
+            continue
+        is_new = not _exists(client, pipe)
+        why = f"{name}: its table is made anew, and rows wait in Kafka until it has joined its group, some seconds"
+        planned.append(
+            Planned(pipe.file, -1, pipe.statements[2:] if is_new else pipe.statements, "" if is_new else why)
+        )
+    return planned
+
+
+def _exists(client: Client, pipe: Pipe) -> bool:
+    """Whether the Kafka table is there, or is taken off."""
+    rows = client.query(
+        "select count() from (select name from system.tables where database = {database:String} "
+        "union all select table from system.detached_tables where database = {database:String}) "
+        "where name in {parts:Array(String)}",
+        {"database": pipe.database, "parts": list(pipe.parts)},
+    ).result_rows
+    return bool(rows[0][0])
+
+
+def _checked(client: Client, settings: SinkSettings, migrations: Sequence[Migration]) -> _Done:
+    """Per file its checksum when it was run, and the statements that are done.
+
+    :raises MigrationError: they do not go together with ``migrations``.
+    :raises _NothingThereError: there is no record.
+    """
+    there = client.query(
+        "select count() from system.tables where database = {database:String} and name = {name:String}",
+        {"database": settings.clickhouse_database, "name": RECORDS},
+    ).result_rows
+    if not there[0][0]:
+        raise _NothingThereError
     rows = client.query(
         "select file, any(checksum), groupUniqArray(statement) "
         f"from {identifier(settings.clickhouse_database)}.{RECORDS} group by file"
     ).result_rows
-    return {str(file): (str(checksum), frozenset(done)) for file, checksum, done in rows}
+    done = {str(file): (str(checksum), frozenset(numbers)) for file, checksum, numbers in rows}
+    _check(migrations, done)
+    return done
 
 
-def _check(migrations: Sequence[Migration], done: Mapping[str, tuple[str, frozenset[int]]]) -> None:
+def _check(migrations: Sequence[Migration], done: _Done) -> None:
     known = {migration.file for migration in migrations}
     if missing := sorted(set(done) - known):
         raise MigrationError(
@@ -202,95 +305,3 @@ def _check(migrations: Sequence[Migration], done: Mapping[str, tuple[str, frozen
             raise MigrationError(
                 f"{migration.file} was never run here, but {newest} was: give it the next free number."
             )
-
-
-def _do_step(client: Client, settings: SinkSettings, migration: Migration, number: int, step: str) -> Applied:
-    started = time.monotonic()
-    _run(client, render(step, settings), f"{migration.file}, statement {number + 1}")
-    client.insert(
-        RECORDS,
-        [[migration.file, migration.checksum, number]],
-        column_names=["file", "checksum", "statement"],
-        database=settings.clickhouse_database,
-    )
-    return Applied(migration.file, number, time.monotonic() - started)
-
-
-def _pipes(migrations: Sequence[Migration]) -> dict[str, tuple[str, str, str]]:
-    """Per pipe: the file with its newest definition, the Kafka table and the view that empties it."""
-    newest: dict[str, tuple[str, str]] = {}
-    for migration in migrations:
-        newest.update({name: (migration.file, text) for name, text in migration.pipes.items()})
-    names = [name.removesuffix("_queue") for name in newest if name.endswith("_queue")]
-    return {name: (*newest[f"{name}_queue"], newest[f"{name}_feed"][1]) for name in names}
-
-
-def _lay_pipe(client: Client, settings: SinkSettings, name: str, pair: tuple[str, str, str]) -> Applied | None:
-    """Make the pipe what its definition says; None when it is. A pipe that was taken off is put on again."""
-    started = time.monotonic()
-    file, queue, feed = pair[0], render(pair[1], settings), render(pair[2], settings)
-    # The table itself carries what it was made from, so that no record of it can be wrong.
-    mark = "weir:" + hashlib.sha256(f"{queue}\n{feed}".encode()).hexdigest()
-    database = identifier(settings.clickhouse_database)
-    cluster = render("{{on_cluster}}", settings)
-    names = {"database": settings.clickhouse_database, "queue": f"{name}_queue", "feed": f"{name}_feed"}
-    for (detached,) in client.query(
-        "select table from system.detached_tables "
-        "where database = {database:String} and table in ({queue:String}, {feed:String})",
-        names,
-    ).result_rows:
-        attach(client, f"{database}.{identifier(detached)} {cluster}")
-    rows = client.query(
-        "select name, comment from system.tables "
-        "where database = {database:String} and name in ({queue:String}, {feed:String})",
-        names,
-    ).result_rows
-    there = {str(table): str(comment) for table, comment in rows}
-    if there.get(names["queue"]) == mark and names["feed"] in there:
-        return None
-    _run(client, f"drop view if exists {database}.{names['feed']} {cluster}", file)
-    _run(client, f"drop table if exists {database}.{names['queue']} {cluster}", file)
-    _run(client, f"{queue} comment {literal(mark)}", f"{file}, {names['queue']}")
-    _run(client, feed, f"{file}, {names['feed']}")
-    return Applied(file, -1, time.monotonic() - started)
-
-
-def _await_topics(settings: SinkSettings, migrations: Sequence[Migration], seconds: float) -> None:
-    """A Kafka table made before its topic would wait minutes for the topic's metadata."""
-    if settings.clickhouse_cluster is not None:
-        return
-    pattern = re.compile(r"\{\{topic:([A-Z_]+)\}\}")
-    wanted = {
-        str(getattr(topics, name))
-        for migration in migrations
-        for pipe in migration.pipes.values()
-        for name in pattern.findall(pipe)
-    }
-    if not wanted:
-        return
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "log_level": 0})
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            missing = wanted - set(admin.list_topics(timeout=5).topics)
-        except KafkaException as error:
-            if time.monotonic() < deadline:
-                continue
-            raise MigrationError(
-                f"Kafka does not answer at {settings.kafka_bootstrap}: start the broker, then run weir migrate."
-            ) from error
-        if not missing:
-            return
-        if time.monotonic() >= deadline:
-            raise MigrationError(
-                f"The topics {', '.join(sorted(missing))} do not exist at {settings.kafka_bootstrap}: "
-                "run weir topics, then weir migrate."
-            )
-        time.sleep(0.2)
-
-
-def _run(client: Client, sql: str, what: str) -> None:
-    try:
-        client.command(sql)
-    except ClickHouseError as error:
-        raise MigrationError(f"{what} failed: {error}. Nothing is lost; run weir migrate again.") from error

@@ -48,6 +48,11 @@ class SinkSettings(BaseSettings):
         pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$",
         description="Name of the cluster; none for a single node.",
     )
+    clickhouse_consumers: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$",
+        description="Name of the cluster of those nodes that consume, one a shard; by default the cluster itself.",
+    )
     kafka_bootstrap: str = Field("127.0.0.1:9092", description="host:port of Kafka.")
     store_kafka_bootstrap: str | None = Field(
         None, description="host:port of Kafka as ClickHouse reaches it, where that differs."
@@ -57,3 +62,13 @@ class SinkSettings(BaseSettings):
     def bootstrap_for_store(self) -> str:
         """host:port that goes into the Kafka tables."""
         return self.store_kafka_bootstrap or self.kafka_bootstrap
+
+    @property
+    def local_database(self) -> str:
+        """Where a shard of a cluster has its own rows; on a single node there is but one database."""
+        return f"{self.clickhouse_database}_local" if self.clickhouse_cluster else self.clickhouse_database
+
+    @property
+    def consumers(self) -> str | None:
+        """The cluster whose nodes consume; None for a single node."""
+        return self.clickhouse_consumers or self.clickhouse_cluster if self.clickhouse_cluster else None

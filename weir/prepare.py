@@ -80,14 +80,15 @@ def make_topics(
     return report
 
 
-def make_tables(settings: Settings) -> int:
+def make_tables(settings: Settings, *, node_only: bool = False) -> int:
     """Migrate ClickHouse; returns how many statements were done. Safe to repeat.
 
+    :param node_only: a new node of a cluster alone.
     :raises WeirError: ClickHouse is away or refuses.
     """
     try:
         with closing(connect(sink_settings(settings))) as client:
-            return len(migrate_store(client, sink_settings(settings)))
+            return len(migrate_store(client, sink_settings(settings), node_only=node_only))
     except SinkError as error:
         raise WeirError(str(error)) from error
 

@@ -20,7 +20,7 @@ from schemas.profile import Profile
 from schemas.replay import ReplayChunk
 from schemas.row import Time
 from schemas.session import Session
-from sinks.migrate import read_migrations
+from sinks.migration_files import read_migrations
 
 MODELS: dict[str, type[BaseModel]] = {
     "events": Event,

@@ -6,7 +6,8 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sinks.migrate import read_migrations, render
+from sinks.migration_files import read_migrations
+from sinks.rendering import render
 from sinks.settings import SinkSettings
 from tests.integration.sinks import rows
 from tests.integration.sinks.arrivals import arrive, arrive_broken, number, unguarded
