@@ -1,67 +1,61 @@
-"""The `weir` command. Commands are registered here, one by one."""
+"""The `weir` command. Commands are registered here, one by one; only the one that is run is loaded."""
+
+from importlib import import_module
 
 import click
 
-from weir.commands.archive import archive
-from weir.commands.audit import audit
-from weir.commands.client import client
-from weir.commands.dead_letters import dead_letters
-from weir.commands.demo import demo
-from weir.commands.doctor import doctor
-from weir.commands.down import down
 from weir.commands.entry import run
-from weir.commands.filter import filter_
-from weir.commands.gateway import gateway
-from weir.commands.logs import logs
-from weir.commands.migrate import migrate
-from weir.commands.positions import positions
-from weir.commands.profile import profile
-from weir.commands.project import project
-from weir.commands.query_api import query_api
-from weir.commands.reprocess import reprocess
-from weir.commands.rule import rule
-from weir.commands.schemas import schemas
-from weir.commands.status import status
-from weir.commands.store import store
-from weir.commands.supervise import supervise
-from weir.commands.topics import topics
-from weir.commands.up import up
-from weir.commands.worker import worker
+from weir.commands.export import export
+
+COMMANDS = (
+    "up",
+    "down",
+    "status",
+    "logs",
+    "doctor",
+    "demo",
+    "project",
+    "client",
+    "profile",
+    "filter",
+    "rule",
+    "topics",
+    "migrate",
+    "audit",
+    "dead-letters",
+    "archive",
+    "reprocess",
+    "positions",
+    "store",
+    "gateway",
+    "worker",
+    "query-api",
+    "schemas",
+    "supervise",
+)
+"""Each is the function of its name in the module of its name (`weir.commands.dead_letters.dead_letters`)."""
+
+_BUILT_IN = {"filter": "filter_"}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """What all commands need together takes a second to load, which would be most of `weir status`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*COMMANDS, *super().list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module = cmd_name.replace("-", "_")
+        found: click.Command = getattr(import_module(f"weir.commands.{module}"), _BUILT_IN.get(module, module))
+        return found
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="weir")
 def cli() -> None:
     """Weir: self-hosted web and product analytics on Kafka, Faust and ClickHouse."""
-
-
-for command in (
-    up,
-    down,
-    status,
-    logs,
-    doctor,
-    demo,
-    project,
-    client,
-    profile,
-    filter_,
-    rule,
-    topics,
-    migrate,
-    audit,
-    dead_letters,
-    archive,
-    reprocess,
-    positions,
-    store,
-    gateway,
-    worker,
-    query_api,
-    schemas,
-    supervise,
-):
-    cli.add_command(command)
 
 
 def main() -> None:

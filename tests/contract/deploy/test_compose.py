@@ -9,7 +9,7 @@ from ingest.settings import GatewaySettings
 from query_api.settings import QueryApiSettings
 from tests.broker import REPOSITORY
 from tests.contract.deploy.manifests import COMPOSE_IMAGE, compose, composed
-from weir.cli import cli
+from weir.cli import COMMANDS
 
 SERVICES: dict[str, dict[str, Any]] = compose()["services"]
 
@@ -17,7 +17,7 @@ SERVICES: dict[str, dict[str, Any]] = compose()["services"]
 def test_all_services_of_a_stack_are_there() -> None:
     commands = {container.arguments[0] for container in composed() if container.arguments}
     assert {"topics", "migrate", "gateway", "worker", "query-api"} <= commands
-    assert commands <= set(cli.commands)
+    assert commands <= set(COMMANDS)
     assert {"kafka", "clickhouse", "postgres"} <= set(SERVICES)
 
 

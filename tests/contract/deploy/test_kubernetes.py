@@ -9,7 +9,7 @@ from ingest.settings import GatewaySettings
 from query_api.settings import QueryApiSettings
 from tests.broker import REPOSITORY
 from tests.contract.deploy.manifests import KUBERNETES, Container, kinds, kubernetes, orchestrated
-from weir.cli import cli
+from weir.cli import COMMANDS
 
 WORKLOADS = kinds("Deployment", "StatefulSet", "Job")
 OURS = list(orchestrated())
@@ -41,7 +41,7 @@ def test_every_object_says_what_it_is_and_is_there_once() -> None:
 @pytest.mark.parametrize("container", OURS, ids=lambda container: container.place)
 def test_a_container_runs_a_command_of_ours(container: Container) -> None:
     assert container.described["image"] == "weir"
-    assert container.arguments[0] in cli.commands
+    assert container.arguments[0] in COMMANDS
 
 
 def test_all_services_are_there() -> None:
