@@ -2,8 +2,8 @@
 
 A partition is processed from before the range (``warm``), so that sessions, rings and sequences are what they were, to
 beyond it (``cool``), so that sessions that begin in the range are told to their end. Only the range's own rows of
-events, ledger and dead letters are handed over; of sessions every state that is told on the way, for who puts them
-together must know how each went on.
+events, ledger and dead letters are handed over; of sessions every state that is told on the way, and the events made up
+for them, for who puts them together must know how each went on.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,7 +38,8 @@ class OffsetRange(NamedTuple):
 
 
 class Made(NamedTuple):
-    """Rows of some messages, by table: ``sessions`` are states told by any message, the others by those of the range.
+    """Rows of some messages, by table: ``sessions`` are states told by any message, the others by those of the range;
+    ``events`` also those that Weir made up, told by any message.
     The value of a dead letter is in hexadecimal digits: it may be any bytes.
     ``next`` is the offset up to which messages are processed.
     """
@@ -111,7 +112,8 @@ def _pieces(chunk: Chunk, borders: Sequence[int]) -> Iterator[Chunk]:
 def _made(outcome: Outcome, told: bool) -> Made:
     made = Made(outcome.end, [], [], [], [])
     places: dict[str, tuple[Rows, Callable[[Record], Iterable[dict[str, Any]]]]] = {
-        topics.SESSIONS: (made.sessions, _states)
+        topics.SESSIONS: (made.sessions, _states),
+        topics.EVENTS: (made.events, _made_up),
     }
     if told:
         places |= {
@@ -133,6 +135,10 @@ def _lines(record: Record) -> Iterator[dict[str, Any]]:
 
 def _states(record: Record) -> Iterator[dict[str, Any]]:
     return (row for row in _lines(record) if row["sign"] == 1)
+
+
+def _made_up(record: Record) -> Iterator[dict[str, Any]]:
+    return (row for row in _lines(record) if row["synthesized"])
 
 
 def _letters(record: Record) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,17 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from sinks.shadow.plan import Plan, coordinates, settled, within
-from sinks.shadow.tables import DEAD_LETTERS, EVENTS, LEDGER, SESSIONS, TOUCHED, Shadowed, columns
+from sinks.shadow.tables import (
+    DEAD_LETTERS,
+    EVENTS,
+    LEDGER,
+    SESSIONS,
+    STRAY_MESSAGE,
+    STRAYS,
+    TOUCHED,
+    Shadowed,
+    columns,
+)
 
 CORRECTED_VERSION = 2**31
 """Version of a session that was put together here. Workers count from 1 and still take back what they told last; so
@@ -25,8 +35,10 @@ def settle(client: Client, plan: Plan) -> None:
     """Fill the shadows. The tables with what processing made must be complete, and the shadows empty."""
     _events(client, plan)
     _touch(client, plan)
+    _strays(client, plan)
     _sessions(client, plan)
     _ledger(client, plan)
+    _stray_messages(client, plan)
     _erasures(client, plan)
     letters = f"select * replace (unhex(value) as value) from {DEAD_LETTERS.made}"
     _run(client, plan, DEAD_LETTERS, _placed(client, DEAD_LETTERS, letters))
@@ -64,7 +76,8 @@ def _placed(client: Client, each: Shadowed, rows: str) -> str:
 
 def _events(client: Client, plan: Plan) -> None:
     """New events, but those whose id a message outside the range has stored: there they stay. That is a repeat that
-    was told apart by what happened before the run's first message.
+    was told apart by what happened before the run's first message. And what Weir made up (`session_end`) only for a
+    session that has an event: by today's rules one that began before the range may bear another id than it does.
     """
     key = ", ".join(EVENTS.key)
     appears = f"({key}) not in (select {key} from events where {EVENTS.old})"
@@ -73,7 +86,18 @@ def _events(client: Client, plan: Plan) -> None:
         where not {within()}
             and (project_id, event_id) in (select project_id, event_id from {EVENTS.made} where {appears})
     """
-    rows = f"select * from {EVENTS.made} where not ((project_id, event_id) in ({elsewhere}) and {appears})"
+    taken = f"not ((project_id, event_id) in ({elsewhere}) and {appears})"
+    made_up = f"(select project_id, session_id from {EVENTS.made} where synthesized = 1)"
+    begun = f"""
+        select project_id, session_id from events
+        where not {within()} and synthesized = 0 and (project_id, session_id) in {made_up}
+        union distinct
+        select project_id, session_id from {EVENTS.made} where synthesized = 0 and {taken}
+    """
+    rows = f"""
+        select * from {EVENTS.made}
+        where {within()} and {taken} and (synthesized = 0 or (project_id, session_id) in ({begun}))
+    """
     _run(client, plan, EVENTS, _placed(client, EVENTS, rows))
 
 
@@ -100,14 +124,14 @@ def _touch(client: Client, plan: Plan) -> None:
             if(now.stored > 0, now.part, was.part),
             multiIf(begun.found > 0, begun.at, now.first > 0, now.first, had.at),
             was.standing > 0, was.closed > 0,
-            now.stored, now.views, least(now.money, 4611686018427387904), now.started, now.ended
+            now.stored, now.views, least(now.money, 4611686018427387904), now.started, now.ended, now.outside = 0
         from ({ids}) as ids
         left join
         (
             select project_id, session_id, count() as stored, countIf(name = 'screen_view') as views,
                 sum(revenue) as money, min(created_at) as started, max(created_at) as ended,
                 any(raw_partition) as part,
-                minIf(raw_offset, {within()}) as first
+                minIf(raw_offset, {within()}) as first, countIf(not {within()}) as outside
             from ({standing}) group by project_id, session_id
         ) as now on now.project_id = ids.project_id and now.session_id = ids.session_id
         left join
@@ -134,6 +158,24 @@ def _touch(client: Client, plan: Plan) -> None:
         ) as had on had.project_id = ids.project_id and had.session_id = ids.session_id
     """
     _run(client, plan, SESSIONS, sql)
+
+
+def _strays(client: Client, plan: Plan) -> None:
+    key = ", ".join(EVENTS.key)
+    outside = f"{settled()} and not {within()} and synthesized = 1"
+    theirs = f"{outside} and (project_id, session_id) in (select project_id, session_id from {TOUCHED} where whole)"
+    stand = f"(project_id, session_id) in (select project_id, session_id from {TOUCHED} where event_count > 0)"
+    come = f"{theirs} and {stand} and ({key}) not in (select {key} from events where {theirs})"
+    gone = f"{theirs} and ({key}) not in (select {key} from {EVENTS.made} where {outside} and {stand})"
+    for table, condition, change in ((EVENTS.made, come, 1), (EVENTS.table, gone, -1)):
+        _run(
+            client,
+            plan,
+            EVENTS,
+            f"insert into {STRAYS} select project_id, event_id, raw_partition, raw_offset, toYYYYMM(created_at), "
+            f"{change} from {table} where {condition}",
+        )
+    _run(client, plan, EVENTS, _placed(client, EVENTS, f"select * from {EVENTS.made} where {come}"))
 
 
 def _sessions(client: Client, plan: Plan) -> None:
@@ -194,7 +236,7 @@ def _ledger(client: Client, plan: Plan) -> None:
         select raw_partition, from_offset, told.1, told.2, told.3
         from (
             select raw_partition, from_offset, arrayJoin(arrayZip(row_tables, row_months, row_counts)) as told
-            from ledger where {LEDGER.old} and kind != 'erasure'
+            from ledger where {within(offset="from_offset")} and kind != 'erasure'
         )
         where told.1 not in {_OWN_COUNTS}
     """
@@ -230,6 +272,41 @@ def _ledger(client: Client, plan: Plan) -> None:
     _run(client, plan, LEDGER, _placed(client, LEDGER, rows))
 
 
+def _stray_messages(client: Client, plan: Plan) -> None:
+    """What the ledger tells of messages outside the range, with the strays that come and without those that go."""
+    counts = ("row_tables", "row_months", "row_counts")
+    names = columns(client, "ledger")
+    told = ", ".join(f"counted.told.{counts.index(name) + 1}" if name in counts else f"was.{name}" for name in names)
+    sql = f"""
+        insert into {LEDGER.shadow} ({", ".join(names)})
+        select {told}
+        from (select * from ledger where {STRAY_MESSAGE}) as was
+        left join
+        (
+            select part, offset, arraySort(groupArray((name, month, number))) as told
+            from
+            (
+                select part, offset, name, month, sum(number) as number
+                from
+                (
+                    select raw_partition as part, from_offset as offset, one.1 as name, one.2 as month, one.3 as number
+                    from
+                    (
+                        select raw_partition, from_offset,
+                            arrayJoin(arrayZip(row_tables, row_months, row_counts)) as one
+                        from ledger where {STRAY_MESSAGE}
+                    )
+                    union all
+                    select raw_partition, raw_offset, 'events', month, toInt64(change) from {STRAYS}
+                )
+                group by part, offset, name, month having number != 0
+            )
+            group by part, offset
+        ) as counted on counted.part = was.raw_partition and counted.offset = was.from_offset
+    """
+    _run(client, plan, LEDGER, sql)
+
+
 def _erasures(client: Client, plan: Plan) -> None:
     """What was erased is not made again, so nothing of it is left to be subtracted from the tables of the run."""
     kept = f"arrayFilter((value, name) -> name not in {_OWN_COUNTS}, %s, row_tables)"
@@ -241,5 +318,5 @@ def _erasures(client: Client, plan: Plan) -> None:
         LEDGER,
         f"insert into {LEDGER.shadow} ({', '.join(names)}) "
         f"select {', '.join(replaced.get(name, name) for name in names)} "
-        f"from ledger where {LEDGER.old} and kind = 'erasure'",
+        f"from ledger where {within(offset='from_offset')} and kind = 'erasure'",
     )

@@ -26,11 +26,36 @@ create table {TOUCHED}
     screen_view_count UInt32,
     revenue Int64,
     started_at DateTime64(3, 'UTC'),
-    ended_at DateTime64(3, 'UTC')
+    ended_at DateTime64(3, 'UTC'),
+    whole UInt8 comment 'none of its events lies outside the range'
 )
 engine = MergeTree
 order by (project_id, session_id)
 """
+
+STRAYS = "events_shadow_strays"
+"""Events outside the range that Weir made up for a session which lies within it (its end is told later): they come and
+go with it. ``change`` is 1 or -1.
+"""
+_STRAYS_TABLE = f"""
+create table {STRAYS}
+(
+    project_id String,
+    event_id UUID,
+    raw_partition UInt16,
+    raw_offset UInt64,
+    month UInt32,
+    change Int8
+)
+engine = MergeTree
+order by (raw_partition, raw_offset)
+"""
+_STRAY = f"""(raw_epoch = {{epoch:UInt32}}
+    and (project_id, event_id, raw_partition, raw_offset) in
+        (select project_id, event_id, raw_partition, raw_offset from {STRAYS}))"""
+STRAY_MESSAGE = f"""(raw_epoch = {{epoch:UInt32}} and kind != 'erasure'
+    and (raw_partition, from_offset) in (select raw_partition, raw_offset from {STRAYS}))"""
+"""The condition that a ledger row tells of a stray."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +92,7 @@ EVENTS = Shadowed(
     topics.EVENTS,
     "toYYYYMM(created_at)",
     "raw_partition",
-    within(),
+    f"({within()} or {_STRAY})",
     ("raw_partition", "raw_offset", "raw_line", "event_id"),
 )
 SESSIONS = Shadowed(
@@ -83,7 +108,7 @@ LEDGER = Shadowed(
     topics.LEDGER,
     "toYYYYMM(stamp)",
     "raw_partition",
-    within(offset="from_offset"),
+    f"({within(offset='from_offset')} or {STRAY_MESSAGE})",
     ("raw_partition", "from_offset", "kind"),
 )
 DEAD_LETTERS = Shadowed(
@@ -105,6 +130,7 @@ def make_tables(client: Client) -> None:
         client.command(f"create table {each.made} as {each.table}")
         client.command(f"create table {each.shadow} as {each.table}")
     client.command(_TOUCHED_TABLE)
+    client.command(_STRAYS_TABLE)
 
 
 def drop_tables(client: Client) -> None:
@@ -113,6 +139,7 @@ def drop_tables(client: Client) -> None:
         for name in (each.made, each.shadow, each.next):
             client.command(f"drop table if exists {name}")
     client.command(f"drop table if exists {TOUCHED}")
+    client.command(f"drop table if exists {STRAYS}")
 
 
 def forget_run(client: Client) -> None:
