@@ -5,7 +5,6 @@ from importlib import import_module
 import click
 
 from weir.commands.entry import run
-from weir.commands.export import export
 
 COMMANDS = (
     "up",
@@ -25,6 +24,7 @@ COMMANDS = (
     "dead-letters",
     "archive",
     "reprocess",
+    "export",
     "positions",
     "store",
     "gateway",
