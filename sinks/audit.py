@@ -5,8 +5,7 @@ everything below those ends. It reads only, and may run while events flow.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from clickhouse_connect.driver.client import Client
@@ -15,16 +14,19 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from schemas import topics
 from sinks import audit_checks, audit_state
 from sinks.audit_checks import EXAMPLES, Scope
-from sinks.audit_report import AuditReport, Finding, Kind, PartitionReach, Totals
+from sinks.audit_report import AuditReport, Finding, Kind, PartitionReach, Reached, Totals
+from sinks.audit_wait import Deadline, Progress, await_ledger, await_operations, await_store
 from sinks.client import connect
 from sinks.errors import AuditError
 from sinks.kafka_log import KafkaLog, Reach
-from sinks.rebuild import compare
-from sinks.rollups import ROLLUPS
+from sinks.rebuild import Differing, compare
+from sinks.retained import Retained, read_retained
+from sinks.rollups import ROLLUPS, Rollup
 from sinks.settings import SinkSettings
 from sinks.tables import TABLES
 
-_POLL_SECONDS = 0.25
+_READ = ("profiles", "groups", "identities")
+"""Tables that are compared with their topics themselves, as these hold the newest of every row."""
 _COMPLAINTS = """
 select table, formatDateTime(arrayElement(exceptions.time, -1), '%F %T', 'UTC'), arrayElement(exceptions.text, -1)
 from system.kafka_consumers
@@ -32,58 +34,56 @@ where database = currentDatabase() and notEmpty(exceptions.text)
 order by table
 """
 
-Progress = Callable[[str], None]
-"""Told what the audit does now, in a few words."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Deadline:
-    at: float
-
-    @property
-    def over(self) -> bool:
-        return time.monotonic() >= self.at
-
 
 def audit(
     settings: SinkSettings,
     *,
     patience_seconds: float = 60.0,
     progress: Progress | None = None,
+    since: Reached | None = None,
+    rollups: bool = True,
 ) -> AuditReport:
     """Compare everything below the ends that the raw log has now. Reads only; safe to repeat at any time.
 
     ``patience_seconds``: how long to wait for the worker and for ClickHouse together before what is not there
-    counts as missing.
+    counts as missing. ``since``: what lies before it was compared by an audit that was clean, and is compared in sums
+    only (events), or not again (what does not change). ``rollups``: whether they are compared, all of them.
 
     :raises AuditError: Kafka or ClickHouse cannot be read.
     :raises SinkError: ClickHouse does not answer.
     """
     tell = progress or _quietly
     started, clock = datetime.now(UTC), time.monotonic()
-    deadline = _Deadline(clock + patience_seconds)
+    deadline = Deadline(clock + patience_seconds)
     log = KafkaLog(settings.kafka_bootstrap)
     client = connect(settings)
     client.database = settings.clickhouse_database
     try:
         raw = log.reach(topics.RAW)
         epoch = log.epochs().get(topics.RAW, 1)
-        findings = _await_ledger(client, log, epoch, raw, deadline, tell)
+        since = since if since is not None and since.epoch == epoch else None
+        findings = await_ledger(client, log, epoch, raw, deadline, tell)
         ends = {table: {part: r.end for part, r in log.reach(topic).items()} for table, topic in TABLES.items()}
-        findings += _await_store(log, ends, deadline, tell)
-        scope = Scope(client, epoch, {part: reach.end for part, reach in raw.items()})
-        findings += _await_operations(scope, deadline, tell)
+        findings += await_store(log, ends, deadline, tell)
+        starts = since.raw if since is not None else None
+        scope = Scope(client, epoch, {part: reach.end for part, reach in raw.items()}, starts, read_retained(client))
+        findings += await_operations(scope, deadline, tell)
         waited = time.monotonic() - clock
-        found, left_out = _compare(scope, log, raw, ends, tell)
+        found, left_out = _compare(scope, log, raw, _ranges(log, ends, since), tell)
+        if rollups:
+            tell("comparing rollups with their tables")
+            found += [finding for rollup in ROLLUPS if (finding := rollup_finding(rollup, compare(client, rollup)))]
         partitions = _partitions(scope, raw)
         found += _log_cut(partitions, log.reach(topics.RAW))
         return AuditReport(
             started_at=started,
+            complete=starts is None,
+            reached=_reached(scope, ends),
             seconds=time.monotonic() - clock,
             waited_seconds=waited,
             partitions=partitions,
             totals=_totals(scope, left_out),
-            notes=_notes(client, left_out, complaints=bool(findings or found)),
+            notes=_notes(client, scope.kept, left_out, complaints=bool(findings or found)),
             findings=tuple(findings + found),
         )
     except ClickHouseError as error:
@@ -93,11 +93,7 @@ def audit(
 
 
 def _compare(
-    scope: Scope,
-    log: KafkaLog,
-    raw: Mapping[int, Reach],
-    ends: Mapping[str, Mapping[int, int]],
-    tell: Progress,
+    scope: Scope, log: KafkaLog, raw: Mapping[int, Reach], ranges: audit_state.Ranges, tell: Progress
 ) -> tuple[list[Finding], int]:
     tell("comparing ledger and raw log")
     found = audit_checks.ledger_ranges(scope, {part: reach.low for part, reach in raw.items()})
@@ -110,98 +106,50 @@ def _compare(
     sessions, left_out = audit_state.sessions(scope)
     found += sessions
     tell("comparing profiles, groups and identities with their topics")
-    found += audit_state.profiles(scope, log, ends["profiles"])
-    found += audit_state.groups(scope, log, ends["groups"])
-    found += audit_state.identities(scope, log, ends["identities"])
-    tell("comparing rollups with their tables")
-    for rollup in ROLLUPS:
-        rows = compare(scope.client, rollup)
-        if rows:
-            hours = len({row.hour for row in rows})
-            found.append(
-                Finding(
-                    kind=Kind.ROLLUP,
-                    table=rollup.table,
-                    count=len(rows),
-                    summary=f"{len(rows)} rows in {hours} hours are not what the table comes to (weir rebuild "
-                    "mends them).",
-                    examples=tuple(str(row) for row in rows[:EXAMPLES]),
-                )
-            )
+    found += audit_state.profiles(scope, log, ranges)
+    found += audit_state.groups(scope, log, ranges)
+    found += audit_state.identities(scope, log, ranges)
     return found, left_out
 
 
-def _await_ledger(
-    client: Client, log: KafkaLog, epoch: int, raw: Mapping[int, Reach], deadline: _Deadline, tell: Progress
-) -> list[Finding]:
-    """Wait until the ledger tells of everything in the raw log; what it does not tell of in time is a finding."""
-    while True:
-        rows = client.query(
-            "select raw_partition, max(to_offset) from ledger where raw_epoch = {epoch:UInt32} group by raw_partition",
-            {"epoch": epoch},
-        ).result_rows
-        reached = {int(part): int(offset) for part, offset in rows}
-        read = {part: max(reached.get(part, 0), reach.low) for part, reach in raw.items()}
-        behind = log.unread(topics.RAW, read, {part: reach.end for part, reach in raw.items()})
-        if not behind:
-            return []
-        if deadline.over:
-            return [_behind(Kind.LEDGER_BEHIND, "ledger", "The worker has not processed", "raw partition", behind)]
-        tell(f"waiting for the worker: {sum(behind.values()):,} raw offsets to go")
-        time.sleep(_POLL_SECONDS)
-
-
-def _await_store(
-    log: KafkaLog, ends: Mapping[str, Mapping[int, int]], deadline: _Deadline, tell: Progress
-) -> list[Finding]:
-    """Wait until ClickHouse has read every table's topic to the end it has now."""
-    waiting = dict(ends)
-    lows = {table: log.reach(TABLES[table]) for table in ends}
-    while True:
-        behind: dict[str, dict[int, int]] = {}
-        for table, upto in waiting.items():
-            topic = TABLES[table]
-            read = log.committed(topics.STORE_GROUP_PREFIX + table, topic)
-            start = {part: max(read.get(part, 0), lows[table][part].low) for part in upto}
-            if left := log.unread(topic, start, upto):
-                behind[table] = left
-        if not behind:
-            return []
-        if deadline.over:
-            return [
-                _behind(Kind.STORE_BEHIND, table, f"ClickHouse has not read {TABLES[table]}:", "partition", left)
-                for table, left in behind.items()
-            ]
-        tell(f"waiting for ClickHouse: {', '.join(sorted(behind))}")
-        waiting = {table: ends[table] for table in behind}
-        time.sleep(_POLL_SECONDS)
-
-
-def _await_operations(scope: Scope, deadline: _Deadline, tell: Progress) -> list[Finding]:
-    """Wait until profiles and groups have seen every operation that the ledger tells of."""
-    while (missing := audit_state.operations_missing(scope)) > 0:
-        if deadline.over:
-            return [
-                Finding(
-                    kind=Kind.MISSING,
-                    table="profiles",
-                    count=missing,
-                    summary=f"{missing:,} operations have neither changed a profile or group nor become dead letters.",
-                )
-            ]
-        tell(f"waiting for profiles and groups: {missing:,} operations to go")
-        time.sleep(_POLL_SECONDS)
-    return []
-
-
-def _behind(kind: Kind, table: str, what: str, where: str, behind: Mapping[int, int]) -> Finding:
-    total = sum(behind.values())
+def rollup_finding(rollup: Rollup, differing: Differing) -> Finding | None:
+    """What is to be said of a rollup that differs from its table."""
+    if not differing:
+        return None
     return Finding(
-        kind=kind,
-        table=table,
-        count=total,
-        summary=f"{what} {total:,} offsets in time; is it running?",
-        examples=tuple(f"{where} {part}: {count:,} offsets" for part, count in sorted(behind.items())[:EXAMPLES]),
+        kind=Kind.ROLLUP,
+        table=rollup.table,
+        count=differing.rows,
+        summary=f"{differing.rows} rows in {len(differing.pieces)} {rollup.grain}s are not what the table comes to "
+        "(weir rebuild mends them).",
+        examples=tuple(str(row) for row in differing.examples[:EXAMPLES]),
+    )
+
+
+def _ranges(log: KafkaLog, ends: Mapping[str, Mapping[int, int]], since: Reached | None) -> audit_state.Ranges:
+    """Of the topics that are read themselves, what has not been read by the audit before."""
+    read = since.topics if since is not None else {}
+    ranges = {}
+    for table in _READ:
+        topic = TABLES[table]
+        lows = {part: reach.low for part, reach in log.reach(topic).items()}
+        ranges[topic] = {
+            part: (max(lows[part], read.get(topic, {}).get(part, 0)), end) for part, end in ends[table].items()
+        }
+    return ranges
+
+
+def _reached(scope: Scope, ends: Mapping[str, Mapping[int, int]]) -> Reached:
+    """Where the next audit may begin: between two rows of the ledger."""
+    rows = scope.rows(
+        "select raw_partition, max(to_offset) from ledger where raw_epoch = {epoch:UInt32} and kind != 'erasure' "
+        "and to_offset <= arrayElement({ends:Array(UInt64)}, indexOf({partitions:Array(UInt16)}, raw_partition)) "
+        "group by raw_partition"
+    )
+    return Reached(
+        epoch=scope.epoch,
+        raw={int(part): int(offset) for part, offset in rows},
+        topics={TABLES[table]: dict(ends[table]) for table in _READ},
     )
 
 
@@ -263,9 +211,11 @@ def _totals(scope: Scope, left_out: int) -> Totals:
     )
 
 
-def _notes(client: Client, left_out: int, *, complaints: bool) -> tuple[str, ...]:
+def _notes(client: Client, kept: Retained, left_out: int, *, complaints: bool) -> tuple[str, ...]:
     """``complaints``: also what the tables' consumers said last; when all is there, it was settled since."""
     notes = []
+    if kept.month > Retained().month:
+        notes.append(f"Months before {kept.everywhere:%Y-%m} are out of retention, and are not compared.")
     if left_out:
         notes.append(f"{left_out} sessions went on while the audit ran and were left out; run it again at rest.")
     unread = client.query("select count() from dead_letters where stage = 'store'").result_rows[0][0]

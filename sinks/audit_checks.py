@@ -1,15 +1,18 @@
 """The comparisons of an audit, each a query. A check gets what the audit saw at its start and gives findings."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
 from schemas import topics
 from sinks.audit_report import Finding, Kind
+from sinks.retained import Retained
 
 EXAMPLES = 10
+_MOST = 100_000
+"""Wrong messages that are counted; where more are wrong, nobody needs the number."""
 # Groups by message may be many: rather on disk than out of memory.
 _SETTINGS = {"max_bytes_before_external_group_by": 1_000_000_000, "max_bytes_before_external_sort": 1_000_000_000}
 BELOW_ENDS = (
@@ -18,20 +21,40 @@ BELOW_ENDS = (
 )
 
 
+FROM_STARTS = (
+    "(raw_epoch = {epoch:UInt32} and raw_offset >= {least_start:UInt64} and raw_offset >= "
+    "arrayElement({starts:Array(UInt64)}, indexOf({partitions:Array(UInt16)}, raw_partition)))"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is compared: everything below the raw offsets ``ends`` of the present ``epoch``."""
+    """What is compared: everything below the raw offsets ``ends`` of the present ``epoch``; message by message only
+    from ``starts`` on, if it says any. What retention took is left out.
+    """
 
     client: Client
     epoch: int
     ends: Mapping[int, int]
+    starts: Mapping[int, int] | None = None
+    kept: Retained = field(default_factory=Retained)
+
+    @property
+    def begun(self) -> str:
+        """The condition that a row is of a message that is compared by itself."""
+        return "1" if self.starts is None else FROM_STARTS
 
     def rows(self, sql: str, **more: Any) -> Sequence[Sequence[Any]]:
         """The rows of a query, with the scope's parameters bound."""
+        starts = [0 if self.starts is None else self.starts.get(part, 0) for part in self.ends]
         parameters = {
             "epoch": self.epoch,
             "partitions": list(self.ends),
             "ends": list(self.ends.values()),
+            "least_end": min(self.ends.values(), default=0),
+            "starts": starts,
+            "least_start": min(starts, default=0),
+            "kept_month": self.kept.month,
             "examples": EXAMPLES,
             **more,
         }
@@ -51,8 +74,8 @@ _UNJOINED_RANGES = """
             row_number() over (
                 partition by raw_epoch, raw_partition order by from_offset, to_offset
             ) as number
-        from ledger
-        where kind != 'erasure'
+        from (select *, from_offset as raw_offset from ledger where kind != 'erasure')
+        where %(begun)s
     )
     where number > 1 and from_offset != reached
     order by raw_epoch, raw_partition, from_offset
@@ -60,20 +83,23 @@ _UNJOINED_RANGES = """
 """Ledger rows that do not begin where the rows before them ended: later is a gap, earlier an overlap."""
 
 _FIRST_RANGES = """
-    select raw_partition, min(from_offset) from ledger
-    where raw_epoch = {epoch:UInt32} and kind != 'erasure' group by raw_partition
+    select raw_partition, min(raw_offset)
+    from (select *, from_offset as raw_offset from ledger where raw_epoch = {epoch:UInt32} and kind != 'erasure')
+    where %(begun)s
+    group by raw_partition
 """
 
 
 def ledger_ranges(scope: Scope, lows: Mapping[int, int]) -> list[Finding]:
-    """No gap and no overlap per epoch and partition, from the log's beginning on."""
-    rows = scope.rows(_UNJOINED_RANGES)
+    """No gap and no overlap per epoch and partition, from the log's beginning on, or from where the audit begins."""
+    rows = scope.rows(_UNJOINED_RANGES % {"begun": scope.begun})
+    firsts = {part: max(low, (scope.starts or {}).get(part, 0)) for part, low in lows.items()}
     gaps = [row for row in rows if row[5]]
     overlaps = [row for row in rows if not row[5]]
     gaps += [
-        (scope.epoch, part, lows[part], start, 0, 1)
-        for part, start in scope.rows(_FIRST_RANGES)
-        if part in lows and start > lows[part]
+        (scope.epoch, part, firsts[part], start, 0, 1)
+        for part, start in scope.rows(_FIRST_RANGES % {"begun": scope.begun})
+        if part in firsts and start > firsts[part]
     ]
     found = []
     if gaps:
@@ -108,13 +134,13 @@ def ledger_ranges(scope: Scope, lows: Mapping[int, int]) -> list[Finding]:
 def ledger_sums(scope: Scope) -> list[Finding]:
     """The parts of a ledger row add up to its lines."""
     rows = scope.rows(
-        """
+        f"""
         select raw_epoch, raw_partition, from_offset, lines,
             stored + repeated + bots + filtered + dead + operations as parts, count() over () as total
-        from ledger
-        where kind = 'message' and lines != parts and (lines != 0 or parts != 1)
+        from (select *, from_offset as raw_offset from ledger where kind = 'message')
+        where lines != parts and (lines != 0 or parts != 1) and {scope.begun}
         order by raw_epoch, raw_partition, from_offset
-        limit {examples:UInt32}
+        limit {{examples:UInt32}}
         """
     )
     if not rows:
@@ -130,23 +156,84 @@ def ledger_sums(scope: Scope) -> list[Finding]:
     ]
 
 
-def events(scope: Scope) -> list[Finding]:
-    """Per raw message and month: as many different event rows as the ledger says, and none twice."""
-    return _by_message(
-        scope,
-        "events",
-        expected="""
-            select raw_epoch, raw_partition, from_offset as raw_offset, month, toInt64(counted) as wanted
-            from ledger array join row_tables as named, row_months as month, row_counts as counted
-            where named = 'events'
-        """,
-        actual="""
-            select raw_epoch, raw_partition, raw_offset, toYYYYMM(created_at) as month, count() as rows,
-                uniqExact(raw_line, name, event_id) as different
-            from events
-            group by raw_epoch, raw_partition, raw_offset, month
-        """,
+_EVENTS_TOLD = """
+    select raw_epoch, raw_partition, from_offset as raw_offset, month, toInt64(counted) as wanted
+    from ledger array join row_tables as named, row_months as month, row_counts as counted
+    where named = 'events'
+"""
+_UNEQUAL_MONTHS = f"""
+    select month
+    from
+    (
+        select raw_epoch, raw_partition, month, sum(wanted) as number
+        from ({_EVENTS_TOLD}) where {BELOW_ENDS} group by raw_epoch, raw_partition, month
+        union all
+        select raw_epoch, raw_partition, toYYYYMM(start) as month, -toInt64(number)
+        from
+        (
+            select toStartOfHour(created_at) as start, raw_epoch, raw_partition, count() as number
+            from events group by start, raw_epoch, raw_partition
+        )
+        union all
+        select raw_epoch, raw_partition, toYYYYMM(created_at) as month, toInt64(count())
+        from events
+        where raw_epoch = {{epoch:UInt32}} and raw_offset >= {{least_end:UInt64}} and not {BELOW_ENDS}
+        group by raw_epoch, raw_partition, month
     )
+    where month >= {{kept_month:UInt32}}
+    group by raw_epoch, raw_partition, month
+    having sum(number) != 0
+"""
+"""Months in which some partition has another number of rows than the ledger says. Reads the ledger and a projection."""
+
+
+def events(scope: Scope) -> list[Finding]:
+    """Per raw message and month: as many different event rows as the ledger says, and none twice. What came before the
+    audit's beginning is compared in sum per partition and month, and by message in months that differ.
+    """
+    if scope.starts is None:
+        found = _unequal_events(scope, _all_months(scope))
+    else:
+        found = _unequal_events(scope, None, only=scope.begun)
+        if months := sorted({int(month) for (month,) in scope.rows(_UNEQUAL_MONTHS)}):
+            older = _unequal_events(scope, months, only=f"not {scope.begun}")
+            found = [*older, *found]
+    return _findings("events", found)
+
+
+def _all_months(scope: Scope) -> list[int]:
+    rows = scope.rows(
+        f"""
+        select distinct month
+        from
+        (
+            select month from ({_EVENTS_TOLD})
+            union all
+            select toYYYYMM(start) as month from (select toStartOfHour(created_at) as start from events group by start)
+        )
+        where month >= {{kept_month:UInt32}}
+        order by month
+        """
+    )
+    return [int(month) for (month,) in rows]
+
+
+def _unequal_events(scope: Scope, months: Sequence[int] | None, only: str = "1") -> list[Sequence[Any]]:
+    """Month by month, so that none needs much memory; all at once if none are said."""
+    found: list[Sequence[Any]] = []
+    for condition in ["month >= {kept_month:UInt32}"] if months is None else [f"month = {month}" for month in months]:
+        found += _unequal_messages(
+            scope,
+            expected=f"select * from ({_EVENTS_TOLD}) where {condition} and {only}",
+            actual=f"""
+                select raw_epoch, raw_partition, raw_offset, toYYYYMM(created_at) as month, count() as rows,
+                    uniqExact(raw_line, name, event_id) as different
+                from events
+                where {condition} and {only}
+                group by raw_epoch, raw_partition, raw_offset, month
+            """,
+        )
+    return found
 
 
 def replay_chunks(scope: Scope) -> list[Finding]:
@@ -196,7 +283,17 @@ def dead_letters(scope: Scope) -> list[Finding]:
 
 
 def _by_message(scope: Scope, table: str, *, expected: str, actual: str) -> list[Finding]:
-    rows = scope.rows(
+    only = "" if scope.starts is None else f"where {scope.begun}"
+    return _findings(
+        table,
+        _unequal_messages(
+            scope, expected=f"select * from ({expected}) {only}", actual=f"select * from ({actual}) {only}"
+        ),
+    )
+
+
+def _unequal_messages(scope: Scope, *, expected: str, actual: str) -> Sequence[Sequence[Any]]:
+    return scope.rows(
         f"""
         select raw_epoch, raw_partition, raw_offset, month, sum(wanted) as told, sum(rows) as found,
             sum(different) as apart
@@ -210,9 +307,13 @@ def _by_message(scope: Scope, table: str, *, expected: str, actual: str) -> list
         group by raw_epoch, raw_partition, raw_offset, month
         having told != apart or found != apart
         order by raw_epoch, raw_partition, raw_offset, month
+        limit {_MOST}
         """,
         raw_topic=topics.RAW,
     )
+
+
+def _findings(table: str, rows: Sequence[Sequence[Any]]) -> list[Finding]:
     findings = []
     for kind, what in _WORDS.items():
         hits = [(row, count) for row in rows if (count := _excess(kind, *row[4:]))]

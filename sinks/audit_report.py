@@ -74,10 +74,24 @@ class Totals(_Model):
     """Sessions that went on while the audit ran."""
 
 
+class Reached(_Model):
+    """Up to where an audit compared: per raw partition, and per partition of the topics that are read themselves. The
+    next one may begin there.
+    """
+
+    epoch: int
+    raw: dict[int, int]
+    topics: dict[str, dict[int, int]] = {}
+
+
 class AuditReport(_Model):
-    """The result of one audit. ``clean`` means that every event is accounted for."""
+    """The result of one audit. ``clean`` means that every event is accounted for; ``complete`` that everything was
+    compared by message, not only what came since the audit before.
+    """
 
     started_at: datetime
+    complete: bool = True
+    reached: Reached = Reached(epoch=0, raw={})
     seconds: float
     waited_seconds: float
     partitions: tuple[PartitionReach, ...]
@@ -96,8 +110,9 @@ def render(report: AuditReport) -> str:
     """The report as plain text."""
     totals = report.totals
     when = f"{report.started_at:%Y-%m-%d %H:%M:%S} UTC"
+    what = "Audit" if report.complete else "Audit since the last one, and sums of all,"
     lines = [
-        f"Audit of {when} ({report.seconds:.1f} s, of which {report.waited_seconds:.1f} s waiting)",
+        f"{what} of {when} ({report.seconds:.1f} s, of which {report.waited_seconds:.1f} s waiting)",
         "",
         f"  {'partition':>9}  {'epoch':>5}  {'raw log':>23}  {'ledger':>23}",
     ]

@@ -19,25 +19,52 @@ _SESSIONS = f"""
     from
     (
         select project_id, session_id, sum(sign) as signs, sum(toInt64(event_count) * sign) as told, 0 as stored,
-            max(not {BELOW_ENDS}) as beyond
+            max(not {BELOW_ENDS}) as beyond, min(started_at) as first
         from sessions
+        where %(chosen)s
         group by project_id, session_id
         union all
-        select project_id, session_id, 0, 0, countIf(synthesized = 0) as stored, max(not {BELOW_ENDS}) as beyond
+        select project_id, session_id, 0, 0, countIf(synthesized = 0) as stored, max(not {BELOW_ENDS}) as beyond,
+            min(created_at) as first
         from events
-        where session_id != ''
+        where session_id != '' and %(chosen)s and %(recent)s
         group by project_id, session_id
     )
     group by project_id, session_id
+    having %(kept)s
 """
+_CHOSEN = """
+    select project_id, session_id from sessions where {begun}
+    union distinct
+    select project_id, session_id from events where session_id != '' and {begun}
+"""
+_MARGIN_SECONDS = 86_400
+"""A session's events are not older than its beginning; enough for one that began earlier than it was known to."""
+
+
+def _sessions_of(scope: Scope) -> str:
+    """The sessions that are compared: all, or those that changed since the audit before."""
+    kept = scope.kept.condition("min(first)")
+    if scope.starts is None:
+        return _SESSIONS % {"chosen": "1", "recent": "1", "kept": kept}
+    # The planner needs a constant to leave parts and days out.
+    ((first,),) = scope.rows(f"select toUnixTimestamp64Milli(min(started_at)) from sessions where {scope.begun}")
+    seconds = max(int(first) // 1000 - _MARGIN_SECONDS, 0)
+    since = f"toDateTime({seconds}, 'UTC')"
+    return _SESSIONS % {
+        "chosen": f"(project_id, session_id) in ({_CHOSEN.format(begun=scope.begun)})",
+        "recent": f"toDate(created_at) >= toDate({since}) and created_at >= {since}",
+        "kept": kept,
+    }
 
 
 def sessions(scope: Scope) -> tuple[list[Finding], int]:
     """Each session stands once, and tells as many events as it has; also how many were left out as going on."""
+    compared = _sessions_of(scope)
     rows = scope.rows(
         "select *, countIf(sign_sum != 1) over () as signs_off, "
         "countIf(sign_sum = 1) over () as counts_off "
-        f"from ({_SESSIONS}) where not going_on and (sign_sum != 1 or events_told != events_stored) "
+        f"from ({compared}) where not going_on and (sign_sum != 1 or events_told != events_stored) "
         "order by project_id, session_id limit 1000"
     )
     signs = [row for row in rows if row[2] != 1]
@@ -67,16 +94,14 @@ def sessions(scope: Scope) -> tuple[list[Finding], int]:
                 ),
             )
         )
-    left_out = int(scope.rows(f"select countIf(going_on) from ({_SESSIONS})")[0][0])
-    if not left_out:
-        found += _session_counts(scope)
-    return found, left_out
+    left_out = int(scope.rows(f"select countIf(going_on) from ({compared})")[0][0])
+    return [*found, *_session_counts(scope)], left_out
 
 
 def _session_counts(scope: Scope) -> list[Finding]:
-    """Per month: as many sessions as the ledger says were begun. For a log at rest."""
+    """Per month: as many sessions as the ledger says were begun. Of months whose sessions are all at rest."""
     rows = scope.rows(
-        """
+        f"""
         select month, sum(wanted) as told, sum(standing) as found
         from
         (
@@ -85,6 +110,11 @@ def _session_counts(scope: Scope) -> list[Finding]:
             where named = 'sessions'
             union all
             select session_month as month, 0, sum(sign) as standing from sessions group by session_month
+        )
+        where month >= {{kept_month:UInt32}} and month not in
+        (
+            select session_month from sessions
+            where raw_epoch = {{epoch:UInt32}} and raw_offset >= {{least_end:UInt64}} and not {BELOW_ENDS}
         )
         group by month
         having told != found
@@ -106,18 +136,23 @@ def _session_counts(scope: Scope) -> list[Finding]:
     ]
 
 
-def profiles(scope: Scope, log: KafkaLog, ends: Mapping[int, int]) -> list[Finding]:
+_KEYS = {
+    "profiles": ("project_id", "profile_id"),
+    "groups": ("project_id", "group_id"),
+    "identities": ("project_id", "kind", "source_id"),
+}
+Ranges = Mapping[str, Mapping[int, tuple[int, int]]]
+"""Of the topics that are read themselves: from where, and up to where."""
+
+
+def profiles(scope: Scope, log: KafkaLog, ranges: Ranges) -> list[Finding]:
     """The newest version of each profile in the topic is the newest in the table."""
-    newest = _newest(log, topics.PROFILES, ends, ("project_id", "profile_id"))
-    found = scope.rows("select project_id, profile_id, max(version) from profiles group by project_id, profile_id")
-    return _compared("profiles", newest, {(row[0], row[1]): row[2] for row in found})
+    return _versions(scope, "profiles", _newest(log, topics.PROFILES, ranges, _KEYS["profiles"]))
 
 
-def groups(scope: Scope, log: KafkaLog, ends: Mapping[int, int]) -> list[Finding]:
+def groups(scope: Scope, log: KafkaLog, ranges: Ranges) -> list[Finding]:
     """The newest version of each group in the topic is the newest in the table."""
-    newest = _newest(log, topics.GROUPS, ends, ("project_id", "group_id"))
-    found = scope.rows("select project_id, group_id, max(version) from groups group by project_id, group_id")
-    return _compared("groups", newest, {(row[0], row[1]): row[2] for row in found})
+    return _versions(scope, "groups", _newest(log, topics.GROUPS, ranges, _KEYS["groups"]))
 
 
 def operations_missing(scope: Scope) -> int:
@@ -149,19 +184,14 @@ def operations_missing(scope: Scope) -> int:
     return int(rows[0][0] or 0)
 
 
-def identities(scope: Scope, log: KafkaLog, ends: Mapping[int, int]) -> list[Finding]:
+def identities(scope: Scope, log: KafkaLog, ranges: Ranges) -> list[Finding]:
     """The newest version of each link that the topic still holds is not newer than the table's."""
-    newest = _newest(log, topics.IDENTITIES, ends, ("project_id", "kind", "source_id"))
-    found = scope.rows(
-        "select project_id, kind, source_id, max(version) from identities group by project_id, kind, source_id"
-    )
-    return _compared("identities", newest, {(row[0], row[1], row[2]): row[3] for row in found})
+    return _versions(scope, "identities", _newest(log, topics.IDENTITIES, ranges, _KEYS["identities"]))
 
 
-def _newest(log: KafkaLog, topic: str, ends: Mapping[int, int], key: tuple[str, ...]) -> dict[tuple[str, ...], int]:
-    lows = log.reach(topic)
+def _newest(log: KafkaLog, topic: str, ranges: Ranges, key: tuple[str, ...]) -> dict[tuple[str, ...], int]:
     newest: dict[tuple[str, ...], int] = {}
-    for message in log.messages(topic, {part: (lows[part].low, end) for part, end in ends.items()}):
+    for message in log.messages(topic, ranges[topic]):
         for row in _rows(message.value()):
             name = tuple(str(row[field]) for field in key)
             newest[name] = max(newest.get(name, 0), int(row["version"]))
@@ -177,6 +207,24 @@ def _rows(value: bytes | None) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(row, dict) and "version" in row:
             yield row
+
+
+_FEW = 2_000
+"""So many rows are asked for by name; more are compared with the whole table."""
+
+
+def _versions(scope: Scope, table: str, newest: Mapping[tuple[str, ...], int]) -> list[Finding]:
+    if not newest:
+        return []
+    key = ", ".join(_KEYS[table])
+    texts = ", ".join("String" for _ in _KEYS[table])
+    chosen = f"({key}) in {{chosen:Array(Tuple({texts}))}}" if len(newest) <= _FEW else "1"
+    rows = scope.rows(
+        f"select {key}, max(version) from {table} where {chosen} group by {key}",
+        chosen=list(newest) if len(newest) <= _FEW else [],
+    )
+    stored = {tuple(str(part) for part in row[:-1]): int(row[-1]) for row in rows}
+    return _compared(table, newest, stored)
 
 
 def _compared(

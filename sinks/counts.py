@@ -9,7 +9,10 @@ _ROWS = """
 select name, total_rows
 from system.tables
 where database = {database:String} and engine like '%MergeTree%'
-    and name not in ('schema_migrations', 'reprocess_lock', 'migration_lock')
+    and name not in (
+        'schema_migrations', 'reprocess_lock', 'migration_lock',
+        'audits', 'rollup_checks', 'retained', 'retention_runs', 'retention_passed'
+    )
     and name not like '%\\_shadow%'
 order by name
 """

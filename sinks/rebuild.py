@@ -1,11 +1,12 @@
-"""Rollups against their tables: compare by the hour, and make the differing hours anew.
+"""Rollups against their tables: compare piece by piece (hours or days), and make the differing ones anew.
 
 A table and its rollups are written one after the other, so a process that dies in between leaves a rollup short
-(the message comes again, but the table drops it, and so nothing reaches the rollup). This is the repair.
+(the message comes again, but the table drops it, and so nothing reaches the rollup). This is the repair. What retention
+took from the table is never compared: its rollups are meant to outlive it.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,11 +17,17 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from sinks.client import attach
 from sinks.errors import RebuildError
+from sinks.retained import Retained, read_retained
+from sinks.rollup_pieces import months_of, piece_of, read_signatures, source_filter, within
 from sinks.rollups import Rollup
 from sinks.settings import SinkSettings
-from sinks.sql_text import identifier
+from sinks.sql_text import identifier, literal
 
 _LOOKS = 3
+_EXAMPLES = 100
+_SETTINGS = {"max_bytes_before_external_group_by": 1_000_000_000, "max_bytes_before_external_sort": 1_000_000_000}
+
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,68 +47,102 @@ class Difference:
         )
 
 
-def compare(client: Client, rollup: Rollup, *, settle_seconds: float = 1.0) -> list[Difference]:
-    """The rows that differ, by hour. An hour that is being written differs for a moment, so what differs is looked
-    at again, and stays only if it differs by the same amounts each time.
+@dataclass(frozen=True, slots=True)
+class Differing:
+    """What differs in a rollup: how many rows of each piece, and some of them."""
+
+    pieces: Mapping[datetime, int]
+    examples: tuple[Difference, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows differ."""
+        return sum(self.pieces.values())
+
+    def __bool__(self) -> bool:
+        return bool(self.pieces)
+
+
+def compare(
+    client: Client, rollup: Rollup, pieces: Iterable[datetime] | None = None, *, settle_seconds: float = 1.0
+) -> Differing:
+    """What differs in these pieces, or anywhere. A piece that is being written differs for a moment, so what differs is
+    looked at again, and stays only if it differs by the same amounts each time.
     """
-    found = _differences(client, rollup)
+    found = _look(client, rollup, pieces)
     for _ in range(_LOOKS - 1):
         if not found:
-            break
+            return Differing({})
         time.sleep(settle_seconds)
-        before = {(row.hour, row.key): _deltas(row) for row in found}
-        found = [row for row in _differences(client, rollup) if before.get((row.hour, row.key)) == _deltas(row)]
-    return found
+        again = _look(client, rollup, found)
+        found = {piece: looked for piece, looked in again.items() if found.get(piece) == looked}
+    return Differing({piece: looked[0] for piece, looked in found.items()}, tuple(_examples(client, rollup, found)))
 
 
 def repair(
     client: Client,
     settings: SinkSettings,
     rollup: Rollup,
-    progress: Callable[[str], None] | None = None,
-) -> list[Difference]:
-    """Make the differing hours anew, and return what differed. Safe to repeat; readers see each month change at once.
+    pieces: Iterable[datetime] | None = None,
+    progress: Progress | None = None,
+) -> Differing:
+    """Make the differing pieces anew, and return what differed. Safe to repeat; readers see each month change at once.
 
-    New rows wait in Kafka meanwhile. A process that dies in here leaves the pipe off until ``migrate`` runs again or
-    ClickHouse starts again.
+    New rows wait in Kafka for the moment in which a month is exchanged. A process that dies in here leaves the pipe off
+    until ``migrate`` runs again or ClickHouse starts again. Nobody else may change the past meanwhile.
 
     :raises RebuildError: a statement failed, or something differs afterwards.
     """
-    if not _differences(client, rollup):
-        return []
-    try:
-        with taken_off(client, settings, rollup.pipe):
-            found = _differences(client, rollup)
-            for month in sorted({int(f"{row.hour:%Y%m}") for row in found}):
-                hours = sorted({row.hour for row in found if int(f"{row.hour:%Y%m}") == month})
-                _make_anew(client, rollup, month, hours)
-                if progress is not None:
-                    progress(f"{rollup.table}: {len(hours)} hours of {month} made anew")
-            if left := _differences(client, rollup):
-                raise RebuildError(f"{rollup.table} differs from its table after its repair: {left[0]}.")
-    except ClickHouseError as error:
-        raise RebuildError(
-            f"{rollup.table} could not be repaired ({error}): run weir migrate, then try again."
-        ) from error
+    if not (found := compare(client, rollup, pieces, settle_seconds=0)):
+        return found
+    remake(client, settings, rollup, found.pieces, progress)
+    if left := compare(client, rollup, found.pieces):
+        raise RebuildError(f"{rollup.table} differs from its table after its repair: {left.examples[0]}.")
     return found
 
 
-def remake(client: Client, settings: SinkSettings, rollup: Rollup, hours: Iterable[datetime]) -> None:
-    """Make these hours anew, whether they differ or not: rows of theirs went. Safe to repeat.
+def rebuild(
+    client: Client,
+    settings: SinkSettings,
+    rollup: Rollup,
+    since: datetime,
+    until: datetime,
+    progress: Progress | None = None,
+) -> int:
+    """Make all pieces in [``since``, ``until``) anew, equal or not, but those that retention has taken; how many.
+
+    What holds for ``repair`` holds here.
 
     :raises RebuildError: a statement failed.
     """
-    by_month: dict[int, list[datetime]] = {}
-    for hour in sorted(set(hours)):
-        by_month.setdefault(int(f"{hour:%Y%m}"), []).append(hour)
-    if not by_month:
-        return
     try:
-        with taken_off(client, settings, rollup.pipe):
-            for month, touched in by_month.items():
-                _make_anew(client, rollup, month, touched)
+        pieces = set(read_signatures(client, rollup, piece_of(rollup, since), until))
+        pieces |= _own_pieces(client, rollup, piece_of(rollup, since), until)
+        kept = read_retained(client)
     except ClickHouseError as error:
-        raise RebuildError(f"{rollup.table} could not be made anew ({error}): try again.") from error
+        raise _failed(rollup, error) from error
+    wanted = [piece for piece in pieces if piece >= kept.everywhere]
+    remake(client, settings, rollup, wanted, progress)
+    return len(wanted)
+
+
+def remake(
+    client: Client,
+    settings: SinkSettings,
+    rollup: Rollup,
+    hours: Iterable[datetime],
+    progress: Progress | None = None,
+) -> None:
+    """Make the pieces that these hours are of anew, whether they differ or not. Safe to repeat.
+
+    :raises RebuildError: a statement failed.
+    """
+    try:
+        kept = read_retained(client)
+        for month, pieces in months_of(piece_of(rollup, hour) for hour in hours).items():
+            _make_anew(client, settings, rollup, month, pieces, kept, progress or _quietly)
+    except ClickHouseError as error:
+        raise _failed(rollup, error) from error
 
 
 @contextmanager
@@ -113,71 +154,154 @@ def taken_off(client: Client, settings: SinkSettings, table: str) -> Iterator[No
     try:
         yield
     finally:
-        attach(client, f"{name}{cluster}")
+        # Not laid at all, or put on by another meanwhile: then there is nothing to attach.
+        if client.query(
+            "select count() from system.detached_tables where database = currentDatabase() and table = {table:String}",
+            {"table": table},
+        ).result_rows[0][0]:
+            attach(client, f"{name}{cluster}")
 
 
-def _make_anew(client: Client, rollup: Rollup, month: int, hours: Sequence[datetime]) -> None:
-    """Build the month beside the rollup, and put it in the place of the old one in one step."""
-    table, beside = identifier(rollup.table), identifier(f"{rollup.table}_beside")
-    parameters = {"month": month, "hours": list(hours)}
-    client.command(f"drop table if exists {beside}")
-    client.command(f"create table {beside} as {table}")
+def _make_anew(
+    client: Client,
+    settings: SinkSettings,
+    rollup: Rollup,
+    month: int,
+    pieces: Sequence[datetime],
+    kept: Retained,
+    tell: Progress,
+) -> None:
+    """Make the pieces' rows beside the rollup, which may take long; then, with the pipe taken off, those that changed
+    meanwhile once more; then exchange the month. What is done without the pipe does not grow with the month.
+    """
+    fresh, beside = f"{rollup.table}_fresh", f"{rollup.table}_beside"
+    before = read_signatures(client, rollup, pieces[0])
+    _make_empty(client, rollup, fresh)
+    for number, day in enumerate(days := sorted({piece.date() for piece in pieces}), 1):
+        _fill(client, rollup, fresh, [piece for piece in pieces if piece.date() == day], kept)
+        tell(f"{rollup.table}: {day} computed, {number} of {len(days)} days of {month}")
+    with taken_off(client, settings, rollup.pipe):
+        after = read_signatures(client, rollup, pieces[0])
+        if late := [piece for piece in pieces if before.get(piece) != after.get(piece)]:
+            client.command(f"delete from {identifier(fresh)} where {within(rollup, rollup.hour, late)}")
+            _fill(client, rollup, fresh, late, kept)
+        _make_empty(client, rollup, beside)
+        for source in (rollup.table, fresh):
+            client.command(
+                f"alter table {identifier(beside)} attach partition {{month:UInt32}} from {identifier(source)}",
+                {"month": month},
+            )
+            if source == rollup.table:
+                client.command(
+                    f"delete from {identifier(beside)} where ({within(rollup, rollup.hour, pieces)}) "
+                    f"and {kept.condition(rollup.hour)}"
+                )
+        client.command(
+            f"alter table {identifier(rollup.table)} replace partition {{month:UInt32}} from {identifier(beside)}",
+            {"month": month},
+        )
+    for table in (beside, fresh):
+        client.command(f"drop table {identifier(table)}")
+    tell(f"{rollup.table}: {len(pieces)} {rollup.grain}s of {month} made anew")
+
+
+def _make_empty(client: Client, rollup: Rollup, table: str) -> None:
+    client.command(f"drop table if exists {identifier(table)}")
+    client.command(f"create table {identifier(table)} as {identifier(rollup.table)}")
+
+
+def _fill(client: Client, rollup: Rollup, table: str, pieces: Sequence[datetime], kept: Retained) -> None:
+    names = ", ".join(identifier(name) for name in _view_columns(client, rollup))
     client.command(
-        f"insert into {beside} select * from {table} "
-        f"where toYYYYMM({rollup.hour}) = {{month:UInt32}} and {rollup.hour} not in {{hours:Array(DateTime('UTC'))}}",
-        parameters,
+        f"insert into {identifier(table)} ({names}) select {names} from ({_view_query(client, rollup)}) "
+        f"where ({within(rollup, rollup.hour, pieces)}) and {kept.condition(rollup.hour)}",
+        settings=_narrowed(client, rollup, pieces),
     )
-    client.command(
-        f"insert into {beside} select * from ({_view_query(client, rollup)}) "
-        f"where {rollup.hour} in {{hours:Array(DateTime('UTC'))}}",
-        parameters,
-    )
-    client.command(f"alter table {table} replace partition {{month:UInt32}} from {beside}", parameters)
-    client.command(f"drop table {beside}")
 
 
-def _differences(client: Client, rollup: Rollup) -> list[Difference]:
+Look = tuple[int, int]
+"""Of a piece: how many rows differ, and by what, in a few digits."""
+
+
+def _look(client: Client, rollup: Rollup, pieces: Iterable[datetime] | None) -> dict[datetime, Look]:
+    """The pieces that differ at this moment; month by month, so that none needs much memory."""
+    kept = read_retained(client)
+    if pieces is None:
+        pieces = set(read_signatures(client, rollup)) | _own_pieces(client, rollup)
+    found: dict[datetime, Look] = {}
     keys = ", ".join(rollup.keys)
-    measures = [f"toInt64({measure})" for measure in rollup.measures]
-    zeros = ", ".join("0" for _ in measures)
-    values = ", ".join(f"{measure} as m{at}" for at, measure in enumerate(measures))
-    both = ", ".join(f"sum({side}{at}) as {side}s{at}" for side in "tr" for at in range(len(measures)))
-    unequal = " or ".join(f"ts{at} != rs{at}" for at in range(len(measures)))
-    names = ", ".join(f"m{at}" for at in range(len(measures)))
-    sql = f"""
-        select {rollup.hour}, {keys}, {both}
+    deltas = ", ".join(f"ts{at} - rs{at}" for at in range(len(rollup.measures)))
+    for some in months_of(piece for piece in pieces if piece >= kept.everywhere).values():
+        sql = f"""
+            select toUnixTimestamp(toDateTime({rollup.hour}, 'UTC')) as piece, count(),
+                sum(cityHash64({keys}, {deltas}))
+            from ({_unequal(client, rollup, some, kept)}) group by piece
+        """
+        for piece, rows, digest in client.query(sql, settings=_narrowed(client, rollup, some)).result_rows:
+            found[datetime.fromtimestamp(piece, UTC)] = (int(rows), int(digest))
+    return found
+
+
+def _examples(client: Client, rollup: Rollup, pieces: Iterable[datetime]) -> Iterator[Difference]:
+    """Some rows that differ in these pieces."""
+    kept = read_retained(client)
+    first, width = 1 + len(rollup.keys), len(rollup.measures)
+    for some in months_of(pieces).values():
+        sql = (
+            f"select * replace (toUnixTimestamp(toDateTime({rollup.hour}, 'UTC')) as {rollup.hour}) "
+            f"from ({_unequal(client, rollup, some, kept)}) order by all limit {_EXAMPLES}"
+        )
+        rows: Sequence[Sequence[Any]] = client.query(sql, settings=_narrowed(client, rollup, some)).result_rows
+        for row in rows:
+            yield Difference(
+                rollup=rollup.table,
+                hour=datetime.fromtimestamp(row[0], UTC),
+                key=tuple(str(part) for part in row[1:first]),
+                table_says=tuple(row[first : first + width]),
+                rollup_says=tuple(row[first + width :]),
+            )
+
+
+def _unequal(client: Client, rollup: Rollup, pieces: Sequence[datetime], kept: Retained) -> str:
+    """The rows that differ in these pieces: hour, keys, what the table comes to, what the rollup says."""
+    keys = ", ".join(rollup.keys)
+    at = range(len(rollup.measures))
+    values = ", ".join(f"toInt64({measure}) as m{number}" for number, measure in enumerate(rollup.measures))
+    mine = {side: ", ".join(f"m{number} as {side}{number}" for number in at) for side in "tr"}
+    none = {side: ", ".join(f"toInt64(0) as {side}{number}" for number in at) for side in "tr"}
+    sums = ", ".join(f"sum({side}{number}) as {side}s{number}" for side in "tr" for number in at)
+    unequal = " or ".join(f"ts{number} != rs{number}" for number in at)
+    compared = f"({within(rollup, rollup.hour, pieces)}) and {kept.condition(rollup.hour)}"
+    return f"""
+        select {rollup.hour}, {keys}, {sums}
         from
         (
-            select {rollup.hour}, {keys}, {_named(names, "t")}, {_zeroes(zeros, "r")}
-            from (select {rollup.hour}, {keys}, {values} from ({_view_query(client, rollup)}))
+            select {rollup.hour}, {keys}, {mine["t"]}, {none["r"]}
+            from (select {rollup.hour}, {keys}, {values} from ({_view_query(client, rollup)}) where {compared})
             union all
-            select {rollup.hour}, {keys}, {_zeroes(zeros, "t")}, {_named(names, "r")}
-            from (select {rollup.hour}, {keys}, {values} from {identifier(rollup.table)} final)
+            select {rollup.hour}, {keys}, {none["t"]}, {mine["r"]}
+            from (select {rollup.hour}, {keys}, {values} from {identifier(rollup.table)} final where {compared})
         )
         group by {rollup.hour}, {keys}
         having {unequal}
-        order by {rollup.hour}, {keys}
     """
-    rows: Sequence[Sequence[Any]] = client.query(sql).result_rows
-    first, width = 1 + len(rollup.keys), len(measures)
-    return [
-        Difference(
-            rollup=rollup.table,
-            hour=row[0] if row[0].tzinfo else row[0].replace(tzinfo=UTC),
-            key=tuple(str(part) for part in row[1:first]),
-            table_says=tuple(row[first : first + width]),
-            rollup_says=tuple(row[first + width :]),
-        )
-        for row in rows
-    ]
 
 
-def _named(names: str, side: str) -> str:
-    return ", ".join(f"{name} as {side}{at}" for at, name in enumerate(names.split(", ")))
+def _own_pieces(
+    client: Client, rollup: Rollup, since: datetime | None = None, until: datetime | None = None
+) -> set[datetime]:
+    """The pieces that the rollup has rows of."""
+    rows = client.query(
+        f"select distinct toUnixTimestamp(toDateTime({rollup.hour}, 'UTC')) from {identifier(rollup.table)}"
+    ).result_rows
+    found = {datetime.fromtimestamp(piece, UTC) for (piece,) in rows}
+    return {piece for piece in found if (since is None or piece >= since) and (until is None or piece < until)}
 
 
-def _zeroes(zeros: str, side: str) -> str:
-    return ", ".join(f"toInt64({zero}) as {side}{at}" for at, zero in enumerate(zeros.split(", ")))
+def _narrowed(client: Client, rollup: Rollup, pieces: Sequence[datetime]) -> dict[str, Any]:
+    """Settings by which the view's query reads no more of its table than these pieces need."""
+    table = f"{client.database}.{rollup.source}"
+    return {**_SETTINGS, "additional_table_filters": f"{{{literal(table)}: {literal(source_filter(rollup, pieces))}}}"}
 
 
 def _view_query(client: Client, rollup: Rollup) -> str:
@@ -191,5 +315,18 @@ def _view_query(client: Client, rollup: Rollup) -> str:
     return str(rows[0][0])
 
 
-def _deltas(row: Difference) -> tuple[int, ...]:
-    return tuple(told - said for told, said in zip(row.table_says, row.rollup_says, strict=True))
+def _view_columns(client: Client, rollup: Rollup) -> list[str]:
+    rows = client.query(
+        "select name from system.columns where database = currentDatabase() and table = {view:String} "
+        "order by position",
+        {"view": rollup.view},
+    ).result_rows
+    return [str(name) for (name,) in rows]
+
+
+def _failed(rollup: Rollup, error: ClickHouseError) -> RebuildError:
+    return RebuildError(f"{rollup.table} could not be made anew ({error}): run weir migrate, then try again.")
+
+
+def _quietly(_: str) -> None:
+    pass

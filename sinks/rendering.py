@@ -21,10 +21,15 @@ EVERYWHERE = frozenset(
         "identities",
         "erased",
         "dead_letter_outcomes",
+        "rollup_checks",
+        "retained",
+        "retention_runs",
+        "retention_passed",
+        "audits",
         "schema_migrations",
     }
 )
-"""Tables that every node of a cluster has whole. All but the last keep the newest version of a row only, so that a
+"""Tables that every node of a cluster has whole. All but the last two keep the newest version of a row only, so that a
 message that two shards take changes nothing.
 """
 

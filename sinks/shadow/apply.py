@@ -62,8 +62,8 @@ def apply(client: Client, settings: SinkSettings, plan: Plan, tell: Progress, pa
     if wanted:
         _replace(client, plan, wanted, tell)
     for rollup in ROLLUPS:
-        hours = len({row.hour for row in repair(client, settings, rollup)})
-        tell(f"{rollup.table}: {hours} hours made anew")
+        made = len(repair(client, settings, rollup).pieces)
+        tell(f"{rollup.table}: {made} {rollup.grain}s made anew")
     drop_tables(client)
 
 

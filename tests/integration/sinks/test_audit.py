@@ -296,11 +296,16 @@ def test_a_rollup_off_by_one_is_found_and_mended(filled: Pipeline, client: Clien
     finding = only(run(filled), Kind.ROLLUP, "events_hourly")
     assert finding.count == 2
     told: list[str] = []
-    mended = repair(client, filled.settings, EVENTS_HOURLY, told.append)
-    assert {row.key[1] for row in mended} == {"ghost", "screen_view"}
-    assert len(told) == 2
-    assert compare(client, EVENTS_HOURLY, settle_seconds=0) == []
-    assert repair(client, filled.settings, EVENTS_HOURLY) == []
+    mended = repair(client, filled.settings, EVENTS_HOURLY, progress=told.append)
+    assert {row.key[1] for row in mended.examples} == {"ghost", "screen_view"}
+    assert told == [
+        "events_hourly: 2026-02-01 computed, 1 of 1 days of 202602",
+        "events_hourly: 1 hours of 202602 made anew",
+        "events_hourly: 2026-03-01 computed, 1 of 1 days of 202603",
+        "events_hourly: 1 hours of 202603 made anew",
+    ]
+    assert compare(client, EVENTS_HOURLY, settle_seconds=0).rows == 0
+    assert repair(client, filled.settings, EVENTS_HOURLY).rows == 0
     assert run(filled).clean
     # What was taken off for the repair consumes again.
     filled.send(topics.EVENTS, [lines([rows.event(project_id="later", raw_offset=99)])])

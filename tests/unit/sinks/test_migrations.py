@@ -24,7 +24,14 @@ def test_released_files_are_numbered_without_a_gap() -> None:
     assert [name[:4] for name in files] == [f"{number:04d}" for number in range(1, len(files) + 1)]
 
 
-REPEATABLE = ("if not exists", "if exists", "create or replace view", "modify query", "modify ttl")
+REPEATABLE = (
+    "if not exists",
+    "if exists",
+    "create or replace view",
+    "modify query",
+    "modify ttl",
+    "materialize projection",
+)
 
 
 def test_every_step_can_be_done_twice() -> None:
