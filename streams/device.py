@@ -18,7 +18,7 @@ from streams.device_state import decode_device, encode_device, heard_of, kept_se
 from streams.enrich.measures import with_previous_view
 from streams.identity import links_of
 from streams.payloads import Change
-from streams.prepare import Place, Prepared
+from streams.prepare import BLANK_EVENT, Place, Prepared
 from streams.replay import chunk_row
 from streams.ring import Ring
 from streams.rows import Rows
@@ -39,13 +39,15 @@ class Device:
     stamp of its newest message, ``emitted`` what each session touched in this batch was when the batch began,
     ``link_version`` the version of its newest link to a profile, ``session_owner`` what its session ids are made from:
     the device id, but for a ``misplaced`` device, whose key belongs to another partition. ``is_known``: it has sent
-    something before; ``key``: where its state lies. ``sources``: the columns that say where a session came from, by its
-    id, as far as this batch needed them. ``forgotten_at``: the stamp at which sessions of it were erased; their ids are
+    something before; ``key``: where its state lies. ``beginnings``: what its sessions began with, by id, as far as this
+    batch needed it. ``forgotten_at``: the stamp at which sessions of it were erased; their ids are
     never used again. ``viewed``: path and time (0: none yet) of the newest screen view of the current session.
+    ``newest``: the newest row of its events in this batch (see ``live.Seen``).
     """
 
     __slots__ = (
         "arrival",
+        "beginnings",
         "current",
         "device_id",
         "earlier",
@@ -55,11 +57,11 @@ class Device:
         "key",
         "link_version",
         "misplaced",
+        "newest",
         "profile_id",
         "project_id",
         "ring",
         "session_owner",
-        "sources",
         "viewed",
     )
 
@@ -88,7 +90,8 @@ class Device:
             self.current, self.earlier = kept_sessions(kept, project_id, device_id)
         self.ring = Ring(filling, segment, load)
         self.emitted: dict[str, Session | None] = {}
-        self.sources: dict[str, Columns] = {}
+        self.beginnings: dict[str, tuple[Columns, Columns]] = {}
+        self.newest: tuple[dict[str, Any], tuple[Columns, ...]] | None = None
         self.misplaced = False
         self.session_owner = device_id
 
@@ -102,11 +105,19 @@ class Device:
         remembered = {s["session_id"]: s for s in (self.current, self.earlier) if s is not None}
         return [(was, remembered[session_id]) for session_id, was in self.emitted.items()]
 
+    def beginning(self, session: Session) -> tuple[Columns, Columns]:
+        """Where a session came from, and by which device and place: never changed, so the same in all its rows."""
+        begun = self.beginnings.get(session["session_id"])
+        if begun is None:
+            source, surroundings = ({name: session[name] for name in names} for names in (_SOURCE, _SURROUNDINGS))
+            begun = self.beginnings[session["session_id"]] = (Columns(source), Columns(surroundings))
+        return begun
+
     def flush(self, place: Place, rows: Rows) -> None:
         """Emit what the batch changed so far."""
         for was, now in self.touched_sessions():
             if was != now:
-                rows.session(was, now, place)
+                rows.session(was, now, place, *self.beginning(now))
         self.emitted = {}
 
     def forget_sessions(self, session_ids: Container[str] | None, stamp: int) -> None:
@@ -130,27 +141,35 @@ def take(device: Device, event: Prepared, place: Place, rows: Rows) -> bool:
     if place.stamp > device.arrival:
         device.arrival = place.stamp
     device.is_known = True
-    named = event.raw.profile_id
+    kind, named = event.raw.kind, event.raw.profile_id
+    if kind is not RawKind.TRACK:
+        _operate(device, event, place, rows)
+        return True
+    if named:
+        _link(device, event, place, rows)
+    columns = event.columns
+    if event.bot or not device.device_id:
+        columns["session_id"] = "" if event.bot else event.raw.session_id
+        rows.event(columns, month_of(event.time), event.source, event.surroundings)
+        return True
+    session = _session_of(device, event, named, place, rows)
+    columns["session_id"] = session["session_id"]
+    if event.is_screen_view and session is device.current:
+        columns["properties"] = _viewed(device, event)
+    shared = (_source_of(device, session, event), event.surroundings)
+    rows.event(columns, month_of(event.time), *shared)
+    rows.count("session_events", session["session_month"])
+    if device.newest is None or device.newest[0]["created_at"] <= columns["created_at"]:
+        device.newest = (columns, shared)
+    return True
+
+
+def _link(device: Device, event: Prepared, place: Place, rows: Rows) -> bool:
+    """Say the links that an event makes or takes back; whether there are any."""
     linked = list(links_of(device, event, place))
     for link in linked:
         rows.identity(device.project_id, link, event.time, place)
-    if event.raw.kind is not RawKind.TRACK:
-        _operate(device, event, place, rows)
-        if linked and device.current is not None and joins(device.current, event.time):
-            _say_touch(device.current, event, place, rows)
-        return True
-    if event.bot or not device.device_id:
-        session_id = "" if event.bot else event.raw.session_id
-        event.columns["session_id"] = session_id
-        rows.event(event.columns, month_of(event.time), event.source, event.surroundings)
-        return True
-    session = _session_of(device, event, named, place, rows)
-    event.columns["session_id"] = session["session_id"]
-    if event.is_screen_view and session is device.current:
-        event.columns["properties"] = _viewed(device, event)
-    rows.event(event.columns, month_of(event.time), _source_of(device, session, event), event.surroundings)
-    rows.count("session_events", session["session_month"])
-    return True
+    return bool(linked)
 
 
 def _viewed(device: Device, event: Prepared) -> dict[str, Any]:
@@ -166,12 +185,15 @@ def _viewed(device: Device, event: Prepared) -> dict[str, Any]:
 
 def _operate(device: Device, event: Prepared, place: Place, rows: Rows) -> None:
     """What is no event of its own: a link, a piece of a recording, operations on profiles and groups."""
+    linked = _link(device, event, place, rows)
     if isinstance(event.payload, ReplayPayload):
         rows.replay(chunk_row(event.raw, event.payload, place.stamp), place)
     # Groups may be given to somebody unknown: then they are of the device's own record, and of the person by its link.
     profile_id = event.raw.profile_id or device.device_id
     for change in event.changes:
         rows.operation(change, profile_id, event, place)
+    if linked and device.current is not None and joins(device.current, event.time):
+        _say_touch(device.current, event, place, rows)
 
 
 def end_current(device: Device, place: Place, rows: Rows) -> None:
@@ -185,7 +207,7 @@ def end_current(device: Device, place: Place, rows: Rows) -> None:
     row = _session_event("session_end", session, ended, place)
     row["duration_ms"] = session["ended"] - session["started"]
     row["path"], row["origin"] = session["exit_path"], session["exit_origin"]
-    rows.event(row, month_of(ended), Columns({name: session[name] for name in _OF_SESSION}))
+    rows.event(row, month_of(ended), *device.beginning(session))
 
 
 def _session_of(device: Device, event: Prepared, profile_id: str, place: Place, rows: Rows) -> Session:
@@ -215,14 +237,15 @@ def _begin(device: Device, event: Prepared, profile_id: str, place: Place, rows:
     begun = begin(device.project_id, device.device_id, session_owner, event, profile_id, late)
     # The session that falls out of memory is emitted as it stands: nothing will change it any more.
     if device.earlier is not None and device.earlier["session_id"] in device.emitted:
-        rows.session(device.emitted.pop(device.earlier["session_id"]), device.earlier, place)
+        was = device.emitted.pop(device.earlier["session_id"])
+        rows.session(was, device.earlier, place, *device.beginning(device.earlier))
     if late:
         device.earlier = begun
     else:
         device.earlier, device.current = device.current, begun
         device.viewed = ("", 0)
     device.emitted[begun["session_id"]] = None
-    device.sources[begun["session_id"]] = event.source
+    device.beginnings[begun["session_id"]] = (event.source, event.surroundings)
     rows.count("sessions", begun["session_month"])
     _say_touch(begun, event, place, rows)
     start = _session_event("session_start", begun, event.time - _START_BEFORE_MS, place)
@@ -248,44 +271,27 @@ def _source_of(device: Device, session: Session, event: Prepared) -> Columns:
     """Where the event came from: as its session did, if that came from somewhere."""
     if not (session["referrer"] or session["referrer_name"] or session["utm_source"]):
         return event.source
-    source = device.sources.get(session["session_id"])
-    if source is None:
-        source = device.sources[session["session_id"]] = Columns({name: session[name] for name in _SOURCE})
-    return source
+    return device.beginning(session)[0]
 
 
 _SOURCE = tuple(Source.model_fields)
-_OF_SESSION = (*_SOURCE, *Surroundings.model_fields)
+_SURROUNDINGS = tuple(Surroundings.model_fields)
 
 
 def _session_event(name: str, session: Session, time: int, place: Place) -> dict[str, Any]:
     """``session_start`` or ``session_end`` of a session: everything but name, time and page is the session's own. Where
     it came from is not in it: those columns are shared.
     """
-    moment = clickhouse_time(time)
     return {
+        **BLANK_EVENT,
         "project_id": session["project_id"],
         "event_id": derived_event_id(f"{session['project_id']}:{session['session_id']}:{name}"),
         "name": name,
         "device_id": session["device_id"],
         "session_id": session["session_id"],
         "profile_id": session["profile_id"],
-        "created_at": moment,
+        "created_at": clickhouse_time(time),
         "received_at": clickhouse_time(place.stamp),
-        "path": "",
-        "origin": "",
-        "title": "",
-        "language": "",
-        "screen": "",
-        "sdk_name": "",
-        "sdk_version": "",
-        "ip": "",
-        "groups": (),
-        "bot": "",
-        "duration_ms": 0,
-        "revenue": 0,
-        "currency": "",
-        "properties": {},
         "synthesized": 1,
         "raw_epoch": place.epoch,
         "raw_partition": place.partition,

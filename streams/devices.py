@@ -16,13 +16,12 @@ from schemas.raw_event import RawKind
 from schemas.topics import MAX_MESSAGE_BYTES, MAX_RAW_MESSAGE_BYTES, RAW
 from streams import metrics
 from streams.chunk import Chunk, SourceMessage
-from streams.columns import Columns
 from streams.device import take
 from streams.erase import erase
 from streams.erasures import Erasures
 from streams.filtering import unwanted
 from streams.known_devices import FORGOTTEN_MS, DeviceIndex, KnownDevices
-from streams.live import EventRow, Seen, see
+from streams.live import Seen
 from streams.prepare import Locate, Place, parse_line, prepare
 from streams.processor import Outcome
 from streams.rejected import Rejected
@@ -164,8 +163,8 @@ class _Batch:
             owner._state, owner._index, owner._partition, owner._partitions, self._rules.forget
         )
         self._erasures = owner._erasures
-        self._seen: Seen = {}
-        self._rows.watch = self._watch
+        if self._rules:
+            self._rows.watch = self._rules.see
         self._lines = 0
         self._misplaced = 0
         self._last = Place(self._epoch, owner._partition, 0, 0, 0)
@@ -179,14 +178,10 @@ class _Batch:
         changes[CLOCK_KEY] = orjson.dumps(list(self._clock))
         return Outcome(self._rows.finish(), changes, end, self._applied, self._lines)
 
-    def _watch(self, own: EventRow, shared: tuple[Columns, ...]) -> None:
-        self._rules.see(own, shared)
-        see(self._seen, own, shared)
-
     def _applied(self) -> None:
         self._owner._clock = self._clock
         self._owner._abandoned = {}
-        self._owner._live(self._seen)
+        self._owner._live(self._devices.seen())
         self._owner._sequences.commit(self._sequences)
         if self._misplaced:
             metrics.MISPLACED.inc(self._misplaced)
@@ -229,7 +224,12 @@ class _Batch:
         refusal = _refusal(value, len(lines))
         if refusal is not None:
             # An empty value would be no row in the store.
-            self._rows.dead(value[:MAX_RAW_MESSAGE_BYTES] or b"\n", "parse", refusal, place._replace(line=-1))
+            self._rows.dead(
+                value[:MAX_RAW_MESSAGE_BYTES] or b"\n",
+                "parse",
+                refusal,
+                Place(place.epoch, place.partition, place.offset, -1, place.stamp),
+            )
             self._rows.ledger("message", place, place.offset + 1, Tally(lines=1, dead=1))
             return
         counts = dict.fromkeys(_OUTCOMES, 0)

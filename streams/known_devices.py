@@ -11,6 +11,7 @@ from schemas.partition import partition_of
 from schemas.session_id import SESSION_TIMEOUT_MS
 from streams.device import Device, end_current
 from streams.device_state import heard_of
+from streams.live import Seen
 from streams.prepare import Place
 from streams.reminders import Reminders
 from streams.rows import Rows
@@ -147,6 +148,14 @@ class KnownDevices:
                 changes[_ring_key(key, slot)] = segment
         return changes
 
+    def seen(self) -> Seen:
+        """The newest event row of each device that sent one in this batch."""
+        return {
+            (device.project_id, device.device_id): device.newest
+            for device in self._devices.values()
+            if device.newest is not None
+        }
+
     def _get(self, key: bytes) -> Device:
         device = self._devices.get(key)
         if device is None:
@@ -189,7 +198,7 @@ class KnownDevices:
 def _say_sessions(device: Device, place: Place, rows: Rows) -> None:
     for was, now in device.touched_sessions():
         if was != now:
-            rows.session(was, now, place)
+            rows.session(was, now, place, *device.beginning(now))
 
 
 def _no_segment(slot: int) -> None:

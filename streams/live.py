@@ -28,18 +28,8 @@ _HEADERS: Headers = [(HEADER_FORMAT, FORMAT_VERSION.encode())]
 
 EventRow = Mapping[str, Any]
 Seen = dict[tuple[str, str], tuple[EventRow, tuple[Columns, ...]]]
-"""The newest event row of each (project, device): its own columns, and those it shares."""
-
-
-def see(seen: Seen, own: EventRow, shared: tuple[Columns, ...] = ()) -> None:
-    """Note an event row, if it makes a device live: no crawler's, none that we made up, none without a device."""
-    device_id = own["device_id"]
-    if not device_id or own["bot"] or own["synthesized"]:
-        return
-    key = (own["project_id"], device_id)
-    known = seen.get(key)
-    if known is None or known[0]["created_at"] <= own["created_at"]:
-        seen[key] = (own, shared)
+"""The newest event row of each (project, device): its own columns, and those it shares. None is a crawler's, made up by
+us, or without a device."""
 
 
 def interval_seconds(own: int, partitions: int) -> float:
@@ -56,9 +46,13 @@ class LiveVisitors:
     def take(self, seen: Seen, now_ms: int) -> None:
         """Rows of a committed batch; what is not live any more (a backlog) is let go."""
         since = clickhouse_time(now_ms - LIVE_MS)
-        for own, shared in seen.values():
-            if own["created_at"] > since and len(self._waiting) < MAX_WAITING:
-                see(self._waiting, own, shared)
+        waiting = self._waiting
+        for device, newest in seen.items():
+            created_at = newest[0]["created_at"]
+            if created_at > since and len(waiting) < MAX_WAITING:
+                known = waiting.get(device)
+                if known is None or known[0]["created_at"] <= created_at:
+                    waiting[device] = newest
 
     def messages(self) -> dict[str, bytes]:
         """By project what is to be told (``schemas.live.LiveMessage``), and nothing of it a second time."""

@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from schemas import topics
 from schemas.dead_letter import DeadLetter
@@ -21,7 +22,7 @@ from streams.payloads import Change
 from streams.prepare import Place, Prepared
 from streams.processor import Record
 from streams.rejected import Rejected
-from streams.sessions import Session, beginning, session_row
+from streams.sessions import Session, session_row
 
 MAX_ENVELOPE_BYTES = 256 * 1024
 MAX_ENVELOPE_OPERATIONS = 100
@@ -41,7 +42,7 @@ class _Envelope:
         self.size = 0
 
 
-class Tally(NamedTuple):
+class Tally(Struct, frozen=True):
     """What became of a raw message's lines; see ``schemas.ledger.LedgerRow``."""
 
     lines: int = 0
@@ -77,15 +78,16 @@ class Rows:
         self._put(topics.EVENTS, self._partition, row_json(row, shared))
         self.count("events", month)
 
-    def session(self, was: Session | None, now: Session, place: Place) -> None:
-        """The pair that changes a session from what was last emitted to what it is; numbers ``now``'s version."""
+    def session(self, was: Session | None, now: Session, place: Place, *shared: Columns) -> None:
+        """The pair that changes a session from what was last emitted to what it is; numbers ``now``'s version.
+        ``shared``: the columns of its beginning.
+        """
         coordinates = {
             "raw_epoch": place.epoch,
             "raw_partition": place.partition,
             "raw_offset": place.offset,
             "log_epoch": self._epochs[topics.SESSIONS],
         }
-        shared = (beginning(now),)
         if was is not None:
             self._put(topics.SESSIONS, self._partition, row_json(session_row(was, -1, coordinates), shared))
         now["version"] = was["version"] + 1 if was is not None else 1

@@ -223,6 +223,10 @@ class RulesBatch:
         self._offset = -1
         self._told = 0
 
+    def __bool__(self) -> bool:
+        """Whether there is any rule to be asked."""
+        return bool(self._rules)
+
     def see(self, own: EventRow, shared: tuple[Columns, ...] = ()) -> None:
         """An event row that goes out: its own columns, and those it shares. Crawlers are nobody's business."""
         rules = self._rules.get(own["project_id"])

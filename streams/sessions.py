@@ -4,12 +4,11 @@ A session in state is a dict with the columns of ``schemas.session.Session`` tha
 ``started`` and ``ended`` are milliseconds. It is changed in place: whoever has to take back what was said keeps a copy.
 """
 
+from operator import itemgetter
 from typing import Any
 
-from schemas.event import Source, Surroundings
 from schemas.event_time import clickhouse_time
 from schemas.session_id import SESSION_TIMEOUT_MS, session_bucket, session_id, session_month
-from streams.columns import Columns
 from streams.prepare import Prepared
 
 Session = dict[str, Any]
@@ -18,7 +17,7 @@ _KEPT = (
     *("project_id", "session_id", "session_month", "device_id", "profile_id", "event_count", "screen_view_count"),
     *("is_closed", "revenue", "currency", "entry_path", "entry_origin", "exit_path", "exit_origin", "version"),
 )
-_BEGINNING = (*Source.model_fields, *Surroundings.model_fields)
+_kept = itemgetter(*_KEPT)
 
 MAX_REVENUE = 2**62
 """Minor units that a session's revenue stops at: its sums must stay within 64 bits."""
@@ -89,10 +88,10 @@ def close(session: Session) -> None:
 
 def session_row(session: Session, sign: int, coordinates: dict[str, int]) -> dict[str, Any]:
     """The row of ``weir.sessions`` that says this session (+1) or takes it back (-1), without the columns that are
-    those of its first event (``beginning``).
+    those of its first event (``device.Device.beginning``).
     """
     started, ended = session["started"], session["ended"]
-    row = {name: session[name] for name in _KEPT}
+    row = dict(zip(_KEPT, _kept(session), strict=True))
     row["started_at"] = clickhouse_time(started)
     row["ended_at"] = clickhouse_time(ended)
     row["duration_ms"] = ended - started
@@ -100,8 +99,3 @@ def session_row(session: Session, sign: int, coordinates: dict[str, int]) -> dic
     row["sign"] = sign
     row.update(coordinates)
     return row
-
-
-def beginning(session: Session) -> Columns:
-    """Where the session came from, by which device: never changed, so the same in all its rows."""
-    return Columns({name: session[name] for name in _BEGINNING})
