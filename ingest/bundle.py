@@ -1,7 +1,6 @@
 """The events of one request: each settled into a line of the raw topic, then all of them made durable."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -9,17 +8,17 @@ from typing import Any
 import orjson
 
 from ingest.access import Admission
-from ingest.anonymize import shortener
+from ingest.anonymize import Shortener, shortener
 from ingest.answers import bad_request
 from ingest.client_ip import given_address
 from ingest.gateway import Gateway
 from ingest.limits import MAX_USER_AGENT, TooLargeAltogether, line_limit, too_large
-from ingest.protocols.protocol import SentEvent, Settled
+from ingest.protocols.protocol import WHOSE, SentEvent, Settled
 from ingest.sender import RequestSender, describe_sender
 from ingest.visitor import Visitor
 from schemas.address import truncate_ip
 from schemas.envelope import portions
-from schemas.event_id import canonical_event_id, derived_event_id, new_event_id
+from schemas.event_id import canonical_event_id, derived_event_id, new_event_ids
 from schemas.event_time import settle_event_time, time_refusal
 from schemas.partition import partition_of
 from schemas.raw_event import RawKind
@@ -34,6 +33,45 @@ _Place = tuple[str, str, str, int, bool]
 """What a visitor is found by: device, user agent, address, time, and whether a session may begin."""
 
 _TIME_MESSAGES = {"event_too_old": "The event is older than the project keeps events."}
+
+
+class _Moment:
+    """A time that an event may have, as its sender said it, and who its visitor is then."""
+
+    __slots__ = ("client_ms", "place", "said")
+
+    def __init__(self, client_ms: int | None, time_ms: int, place: _Place) -> None:
+        self.client_ms = client_ms
+        self.place = place
+        self.said = b'","time":%d,' % time_ms
+
+
+class _Alike:
+    """What an event became that was taken, for those that say the same of their sender: most of a batch do.
+
+    ``head`` is their line up to the id, ``lines`` where it goes (None: that depends on its id).
+    """
+
+    __slots__ = ("begins", "head", "kind", "limit", "lines", "moment", "shortener", "visitor", "whose")
+
+    def __init__(
+        self,
+        event: SentEvent,
+        visitor: Visitor,
+        moment: _Moment,
+        shortener: Shortener | None,
+        head: bytes,
+        lines: list[bytes] | None,
+    ) -> None:
+        self.kind = event.kind
+        self.limit = line_limit(event.kind)
+        self.whose = event[WHOSE]
+        self.begins = event.kind is _TRACK
+        self.visitor = visitor
+        self.moment = moment
+        self.shortener = shortener
+        self.head = head
+        self.lines = lines
 
 
 class Bundle:
@@ -64,13 +102,17 @@ class Bundle:
         self._asked = 0
         self._protocol = protocol
         self._write_sender(sender)
+        self._new_ids = new_event_ids(received_ms)
+        self._alike: _Alike | None = None
+        self._last: tuple[SentEvent, Visitor, _Moment, Shortener | None, bytes, list[bytes] | None] | None = None
+        """What `_Alike` is made of when another event comes: most requests bring one."""
         self._visitors: dict[_Place, Visitor] = {}
         self._named: dict[tuple[str, str], Settled] = {}
         """What the events became that have ids of their sender's, by device and id."""
         self._by_owner: dict[str, list[bytes]] = {}
         self.lines: dict[int, list[bytes]] = {}
         """Raw events by partition, in the order they were added."""
-        self.counts: Counter[RawKind] = Counter()
+        self.counts: dict[RawKind, int] = {}
         """How many of each kind were added."""
 
     def add(self, event: SentEvent) -> Settled:
@@ -80,22 +122,56 @@ class Bundle:
             large, 503 without a salt; `BotDropped`; `TooLargeAltogether` when nothing of the request can be taken.
         """
         self._asked += 1
+        # Without an id of its own, the request's key names the event: its n-th.
+        given_id = event.event_id or (self._key and f"{self._key}:{self._asked}")
+        event_id = canonical_event_id(self._project.id, given_id) if given_id else next(self._new_ids)
+        alike = self._alike
+        if alike is None and self._last is not None:
+            alike = self._alike = _Alike(*self._last)
+        if alike is not None and alike.kind is event.kind and alike.whose == event[WHOSE]:
+            settled = self._add_alike(alike, event, given_id, event_id)
+            if settled is not None:
+                return settled
+        return self._add_other(event, given_id, event_id)
+
+    def _add_alike(self, alike: _Alike, event: SentEvent, given_id: str, event_id: str) -> Settled | None:
+        """As `add`, of an event that says the same as one before it; None if it is not the same after all."""
+        visitor, moment = alike.visitor, alike.moment
+        if given_id and (visitor.device_id, event_id) in self._named:
+            return None
+        if event.client_ms != moment.client_ms:
+            device_id, user_agent, ip, _, other = moment.place
+            time_ms = self._time(event)
+            moment = _Moment(event.client_ms, time_ms, (device_id, user_agent, ip, time_ms, other))
+            if visitor != self._visitor(moment.place, event_id):
+                return None
+        payload = event.payload if alike.shortener is None else alike.shortener.event(event).payload
+        line = self._line(alike.head, event_id, moment, payload, alike.limit)
+        lines = alike.lines if alike.lines is not None else self._lines_of(event, visitor.device_id, event_id)
+        lines.append(line)
+        self.counts[alike.kind] = self.counts.get(alike.kind, 0) + 1
+        settled = Settled(event_id, *visitor)
+        if moment is not alike.moment:
+            alike.moment = moment
+            self._remember(moment, visitor, event_id)
+        if given_id and alike.begins:
+            self._named[visitor.device_id, event_id] = settled
+        return settled
+
+    def _add_other(self, event: SentEvent, given_id: str, event_id: str) -> Settled:
+        """As `add`, of an event that is not like the one before it."""
         if event.claims_revenue:
             self._admission.check_claim(event)
-        project_id, time_ms = self._project.id, self._received_ms
-        if event.client_ms is not None:
-            time_ms = self._time(event)
+        sent = event
+        time_ms = self._time(event)
         ip = (event.ip and given_address(event.ip)) or self._ip
         user_agent = self._sender.user_agent if event.user_agent is None else event.user_agent[:MAX_USER_AGENT]
         if self._screens and (who := (event.profile_id, ip, user_agent)) not in self._screened:
             self._gateway.rules.screen(self._admission, *who)
             self._screened.add(who)
-        # Without an id of its own, the request's key names the event: its n-th.
-        given_id = event.event_id or (self._key and f"{self._key}:{self._asked}")
-        event_id = canonical_event_id(project_id, given_id) if given_id else new_event_id(self._received_ms)
-        begins = event_id if event.kind is _TRACK else ""
-        place = event.device_id, user_agent, ip, time_ms, not begins
-        visitor = self._visitors.get(place) or self._visitor(event.device_id, ip, user_agent, time_ms, begins)
+        moment = _Moment(event.client_ms, time_ms, (event.device_id, user_agent, ip, time_ms, event.kind is not _TRACK))
+        visitor = self._visitor(moment.place, event_id)
+        short: Shortener | None = None
         if self._project.anonymize_ip:
             # Nothing needs all of it any more, so it is not written down.
             short = shortener((ip, event.ip, self._ip))
@@ -105,30 +181,43 @@ class Bundle:
                 self._write_sender(sender)
         # The worker takes the first of those that have one id.
         first = self._named.get((visitor.device_id, event_id)) if given_id else None
-        settled = first or Settled(event_id, visitor.device_id, visitor.session_id)
-        self._write(event, settled, given_id, time_ms, ip, user_agent)
+        settled = first or Settled(event_id, *visitor)
+        head = self._line_head(event, settled, ip, user_agent)
+        also_id = f"{given_id}:also" if given_id else ""
+        lines = self._write(event, settled, head, moment, also_id, ip, user_agent)
         # Not before: what is refused changes nothing of its visitor's session.
         if first is None:
-            if place not in self._visitors:
-                self._visitors[place] = visitor
-                if begins:
-                    self._gateway.visitors.remember(project_id, visitor.device_id, time_ms, begins)
-            if given_id and begins:
+            self._remember(moment, visitor, event_id)
+            if given_id and event.kind is _TRACK:
                 self._named[visitor.device_id, event_id] = settled
+            if event.also is None:
+                placed = visitor.device_id or (event.kind is not _TRACK and event.profile_id)
+                self._alike = None
+                self._last = sent, visitor, moment, short, head, lines if placed else None
         return settled
 
-    def _write(self, event: SentEvent, settled: Settled, given_id: str, time_ms: int, ip: str, user_agent: str) -> None:
-        """Put the event, and what came in one with it, among the lines: both or none."""
-        line = self._line(event, settled, time_ms, ip, user_agent)
-        if event.also is not None:
-            project_id, also_id = self._project.id, f"{given_id}:also"
-            other_id = canonical_event_id(project_id, also_id) if given_id else new_event_id(self._received_ms)
-            other = settled._replace(event_id=other_id)
-            other_line = self._line(event.also, other, time_ms, ip, user_agent)
-            self._put(event, settled, line)
-            self._put(event.also, other, other_line)
-        else:
-            self._put(event, settled, line)
+    def _remember(self, moment: _Moment, visitor: Visitor, event_id: str) -> None:
+        """An event of the visitor's was taken."""
+        *_, time_ms, other = place = moment.place
+        if place not in self._visitors:
+            self._visitors[place] = visitor
+            if not other:
+                self._gateway.visitors.remember(self._project.id, visitor.device_id, time_ms, event_id)
+
+    def _write(
+        self, event: SentEvent, settled: Settled, head: bytes, moment: _Moment, also_id: str, ip: str, user_agent: str
+    ) -> list[bytes]:
+        """Put the event, and what came in one with it, among the lines: both or none. Returns where it was put."""
+        line = self._line(head, settled.event_id, moment, event.payload, line_limit(event.kind))
+        also = event.also
+        if also is None:
+            return self._put(event, settled, line)
+        other_id = canonical_event_id(self._project.id, also_id) if also_id else next(self._new_ids)
+        other_head = self._line_head(also, settled, ip, user_agent)
+        other_line = self._line(other_head, other_id, moment, also.payload, line_limit(also.kind))
+        lines = self._put(event, settled, line)
+        self._put(also, settled._replace(event_id=other_id), other_line)
+        return lines
 
     def _write_sender(self, sender: RequestSender) -> None:
         """What the next lines say of the sender; their head is what all of them begin with."""
@@ -136,8 +225,12 @@ class Bundle:
         head = _remembered_head if sender.common else _head
         self._head = head(self._project.id, self._protocol, self._admission.client_id, sender)
 
-    def _visitor(self, device_id: str, ip: str, user_agent: str, time_ms: int, begins: str) -> Visitor:
-        visitors, project_id = self._gateway.visitors, self._project.id
+    def _visitor(self, place: _Place, event_id: str) -> Visitor:
+        found = self._visitors.get(place)
+        if found is not None:
+            return found
+        device_id, user_agent, ip, time_ms, other = place
+        visitors, project_id, begins = self._gateway.visitors, self._project.id, "" if other else event_id
         if device_id:
             return visitors.given(project_id, device_id, time_ms, begins)
         return visitors.derived(project_id, ip, user_agent, time_ms, self._received_ms, begins)
@@ -151,30 +244,32 @@ class Bundle:
         return Settled("", visitor.device_id, visitor.session_id)
 
     def _time(self, event: SentEvent) -> int:
+        if event.client_ms is None:
+            return self._received_ms
         time_ms = settle_event_time(self._received_ms, event.client_ms, event.sent_ms)
         refusal = time_refusal(time_ms, self._received_ms, self._project.max_age_ms)
         if refusal is not None:
             raise bad_request(refusal, _TIME_MESSAGES.get(refusal, "The event's time cannot be stored."))
         return time_ms
 
-    def _line(self, event: SentEvent, settled: Settled, time_ms: int, ip: str, user_agent: str) -> bytes:
+    def _line_head(self, event: SentEvent, settled: Settled, ip: str, user_agent: str) -> bytes:
+        """A line up to the event's id, behind which stands what differs between events alike."""
         own = {
-            "kind": event.kind,
+            "kind": event.kind.value,
             "received_at": self._received_ms,
-            "event_id": settled.event_id,
             "device_id": settled.device_id,
             "session_id": settled.session_id,
             "profile_id": event.profile_id,
-            "time": time_ms,
             "sent_at": event.sent_ms,
             "ip": ip,
             "user_agent": user_agent,
             "sdk_name": event.sdk_name or self._written.sdk_name,
             "sdk_version": event.sdk_version or self._written.sdk_version,
-            "payload": event.payload,
         }
-        line = self._head + _dump(own)[1:]
-        limit = line_limit(event.kind)
+        return b"".join((self._head, _dump(own)[1:-1], b',"event_id":"'))
+
+    def _line(self, head: bytes, event_id: str, moment: _Moment, payload: dict[str, Any], limit: int) -> bytes:
+        line = b"".join((head, event_id.encode(), moment.said, _dump({"payload": payload})[1:]))
         if len(line) > limit:
             raise too_large(limit)
         if len(line) > self._room:
@@ -182,16 +277,20 @@ class Bundle:
         self._room -= len(line)
         return line
 
-    def _put(self, event: SentEvent, settled: Settled, line: bytes) -> None:
+    def _put(self, event: SentEvent, settled: Settled, line: bytes) -> list[bytes]:
+        lines = self._lines_of(event, settled.device_id, settled.event_id)
+        lines.append(line)
+        self.counts[event.kind] = self.counts.get(event.kind, 0) + 1
+        return lines
+
+    def _lines_of(self, event: SentEvent, device_id: str, event_id: str) -> list[bytes]:
         # Without a device: an operation goes with its profile, an event anywhere, but always to the same place.
-        kind = event.kind
-        owner = settled.device_id or (kind is not _TRACK and event.profile_id) or settled.event_id
+        owner = device_id or (event.kind is not _TRACK and event.profile_id) or event_id
         lines = self._by_owner.get(owner)
         if lines is None:
             partition = partition_of(self._project.id, owner, self._gateway.producer.partitions)
             lines = self._by_owner[owner] = self.lines.setdefault(partition, [])
-        lines.append(line)
-        self.counts[kind] += 1
+        return lines
 
     async def durable(self) -> None:
         """Return when Kafka has all of them.

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterable
+from time import monotonic
 from typing import NamedTuple
 
 from ingest.access import Admission
@@ -26,7 +27,7 @@ from ingest.bundle import Bundle, RequestHeaders
 from ingest.client_ip import FORWARDED
 from ingest.gateway import Gateway
 from ingest.limits import TooLargeAltogether, read_body, room_for_events
-from ingest.protocols.protocol import Protocol, Request, SentEvent, Settled, Submission, Verdict
+from ingest.protocols.protocol import EventsLater, Protocol, Request, SentEvent, Settled, Submission, Verdict
 from ingest.rules import BotDropped
 from ingest.turns import Turn
 from schemas.raw_event import RawKind
@@ -191,7 +192,9 @@ class Collect:
         """What becomes of each event. Others get their turn in between: what an event takes is up to its sender."""
         verdicts = list[Verdict]()
         try:
-            await self._judge(bundle, admitted.submission.events, admitted.work, verdicts)
+            events = admitted.submission.events
+            given = events.one_by_one() if isinstance(events, EventsLater) else events
+            await self._judge(bundle, given, admitted.work, verdicts)
         except Refusal as refusal:
             self._blame(refusal, admitted)
             raise
@@ -203,15 +206,15 @@ class Collect:
         self, bundle: Bundle, events: Iterable[SentEvent | Refusal], work: _Work, verdicts: list[Verdict]
     ) -> None:
         work.go_on()
-        since = time.monotonic()
+        until = monotonic() + _TURN_SECONDS
         try:
             for event in events:
                 verdicts.append(self._verdict(bundle, event))
-                if time.monotonic() - since > _TURN_SECONDS:
+                if monotonic() > until:
                     work.pause()
                     await asyncio.sleep(0)
                     work.go_on()
-                    since = time.monotonic()
+                    until = monotonic() + _TURN_SECONDS
         finally:
             work.pause()
 
@@ -222,16 +225,12 @@ class Collect:
             self._gateway.rules.blame(verdict, admitted.seen, admitted.request.headers, admitted.work.seconds)
 
     def _verdict(self, bundle: Bundle, event: SentEvent | Refusal) -> Verdict:
-        if not self._protocol.partial:
-            if isinstance(event, Refusal):
-                raise event
-            return bundle.add(event)
         try:
             if isinstance(event, Refusal):
                 raise event
             return bundle.add(event)
         except Refusal as refusal:
-            if refusal.status >= 500 or isinstance(refusal, TooLargeAltogether):
+            if not self._protocol.partial or refusal.status >= 500 or isinstance(refusal, TooLargeAltogether):
                 raise  # not this event's fault: all of the request shall come again, or in parts
             self._count_refusal(refusal)
             return refusal

@@ -55,6 +55,7 @@ class Envelopes:
         self._send = send
         self._gateway = str(gateway)
         self._metrics = metrics
+        self._delivered, self._failed = (metrics.envelopes.labels(outcome) for outcome in ("delivered", "failed"))
         self._tracing = tracing
         self._linger = linger_ms / 1000
         self._limit = in_flight_bytes
@@ -135,13 +136,13 @@ class Envelopes:
         self._bytes -= envelope.size
         self._metrics.in_flight.set(self._bytes)
         if failure is None:
-            self._metrics.envelopes.labels("delivered").inc()
+            self._delivered.inc()
             self._metrics.lines.observe(len(envelope.lines))
             for future in envelope.waiting:
                 if not future.done():
                     future.set_result(None)
             return
-        self._metrics.envelopes.labels("failed").inc()
+        self._failed.inc()
         for future in envelope.waiting:
             if not future.done():
                 future.set_exception(unavailable(failure, "The event could not be made durable: send it again."))

@@ -68,10 +68,11 @@ def _type_refusal(kind: object) -> Refusal:
 
 def parse_track(payload: dict[str, Any]) -> SentEvent:
     """An event that happened. Time, address and person that stand among its properties are taken out of them."""
-    name = check_name(payload.get("name"))
+    get = payload.get
+    name = check_name(get("name"))
     properties = _properties(payload)
-    groups = _ids(payload.get("groups"), "groups")
-    profile_id = _profile_id(payload.get("profileId"))
+    groups = [] if (given := get("groups")) is None else _ids(given, "groups")
+    profile_id = "" if (given := get("profileId")) is None else _profile_id(given)
     track = {"name": name, "properties": properties, "groups": groups}
     if _MEANT.isdisjoint(properties):
         return SentEvent(_TRACK, track, "", profile_id)
@@ -90,7 +91,9 @@ def parse_track(payload: dict[str, Any]) -> SentEvent:
         if len(person) > 1 and profile_id:
             also = SentEvent(RawKind.IDENTIFY, _inline_person(person), "", profile_id)
     claims = properties.get("__revenue") is not None
-    return SentEvent(_TRACK, track, "", profile_id, device_id, ip, client_ms, also=also, claims_revenue=claims)
+    return SentEvent(
+        _TRACK, track, "", profile_id, device_id, ip, client_ms=client_ms, also=also, claims_revenue=claims
+    )
 
 
 def parse_identify(payload: dict[str, Any]) -> SentEvent:

@@ -135,9 +135,9 @@ def _frame(given: Object, properties: Object, who: _Who, received_ms: int, sent_
         who.profile_id,
         who.device_id,
         ip,
-        client_ms,
         sent_ms,
         user_agent if isinstance(user_agent, str) and user_agent else None,
+        client_ms=client_ms,
         sdk_name=text_of(properties.get("$lib"), MAX_SDK_TEXT),
         sdk_version=text_of(properties.get("$lib_version"), MAX_SDK_TEXT),
     )

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, overload
@@ -43,7 +43,6 @@ class SentEvent(NamedTuple):
     profile_id: str = ""
     device_id: str = ""
     ip: str = ""
-    client_ms: int | None = None
     sent_ms: int | None = None
     user_agent: str | None = None
     also: "SentEvent | None" = None
@@ -54,19 +53,28 @@ class SentEvent(NamedTuple):
     """It says something of money, or takes a link back, for which neither an allowed origin nor a public name is proof
     enough.
     """
+    client_ms: int | None = None
+
+
+WHOSE = slice(SentEvent._fields.index("profile_id"), SentEvent._fields.index("client_ms"))
+"""What an event says of its sender, in one piece: all but what it is, its id and its time."""
 
 
 class EventsLater(Sequence[SentEvent | Refusal]):
     """Events that are made when they are first asked for: after the key was checked, whose owner may have that work
-    done. ``make`` raises nothing.
+    done. ``make`` raises nothing, and nor does what it returns.
     """
 
-    def __init__(self, make: Callable[[], list[SentEvent | Refusal]]) -> None:
+    def __init__(self, make: Callable[[], Iterable[SentEvent | Refusal]]) -> None:
         self._make = make
 
     @cached_property
     def _made(self) -> list[SentEvent | Refusal]:
-        return self._make()
+        return list(self._make())
+
+    def one_by_one(self) -> Iterable[SentEvent | Refusal]:
+        """The events, each made as late as can be, and not kept. Nothing may be asked for after that."""
+        return self.__dict__.get("_made") or self._make()
 
     @overload
     def __getitem__(self, index: int) -> SentEvent | Refusal: ...

@@ -5,6 +5,8 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ingest.access import Admission, Project
 from ingest.answers import Refusal
@@ -159,3 +161,71 @@ def test_of_those_with_one_id_the_first_decides_of_the_session(gateway: Gateway)
     assert later.session_id != first.session_id
     elsewhere = bundle.add(click(device_id="thrice", client_ms=NOW, event_id="same"))
     assert elsewhere.device_id == "thrice"
+
+
+def test_an_event_like_the_one_before_makes_its_session_longer(gateway: Gateway) -> None:
+    bundle = bundle_of(gateway)
+    told = [bundle.add(click(device_id="alike", client_ms=NOW - ago * MINUTE)) for ago in (50, 25, 0)]
+    assert len({settled.session_id for settled in told}) == 1
+    later = bundle_of(gateway).add(click(device_id="alike", client_ms=NOW + MINUTE))
+    assert later.session_id == told[0].session_id
+
+
+def told_one_by_one(gateway: Gateway, events: list[SentEvent], *, anonymize: bool, apart: bool) -> list[object]:
+    """What became of each event, and the lines; ``apart``: none is taken for one like that before it."""
+    record = ProjectRecord(id="shop", organization_id="acme", name="Shop", anonymize_ip=anonymize)
+    headers = {b"user-agent": BROWSER, b"idempotency-key": b"retry me"}
+    admission = Admission(Project(record), "c", verified=True)
+    bundle = Bundle(gateway, "batch", headers, "81.2.69.142", admission, NOW, room=4_000)
+    told: list[object] = []
+    for event in events:
+        if apart:
+            bundle._alike = bundle._last = None
+        try:
+            told.append(bundle.add(event))
+        except Refusal as refusal:
+            told.append(refusal.reason)
+    lines = {partition: [orjson.loads(line) for line in lines] for partition, lines in bundle.lines.items()}
+    return [told, lines, bundle.counts]
+
+
+PAYLOADS = [{"name": "a"}, {"name": "81.2.69.142"}, {"name": "x" * 1_500}]
+FRAMES: dict[str, list[object]] = {
+    "kind": [RawKind.TRACK, RawKind.TRACK, RawKind.IDENTIFY],
+    "payload": [{}],
+    "profile_id": ["", "ann"],
+    "device_id": ["", "", "given"],
+    "ip": ["", "2001:db8::1"],
+    "user_agent": [None, "node", "Mozilla/5.0 (X11; Linux x86_64) Firefox/139.0"],
+    "also": [None, None, None, PERSON],
+    "claims_revenue": [False, True],
+    "sdk_name": ["", "web"],
+    "sent_ms": [None, None, NOW + MINUTE],
+}
+TIMES = [None, NOW, NOW - 1, NOW - 20 * MINUTE, NOW - 50 * MINUTE, 0]
+
+
+@st.composite
+def some_events(draw: st.DrawFn) -> list[SentEvent]:
+    """Of few senders, so that many are like the one before."""
+    frame = st.builds(SentEvent, **{name: st.sampled_from(values) for name, values in FRAMES.items()})
+    frames = draw(st.lists(frame, min_size=1, max_size=2))
+    own = st.tuples(
+        st.sampled_from(frames), st.sampled_from(PAYLOADS), st.sampled_from(["", "twice"]), st.sampled_from(TIMES)
+    )
+    return [
+        frame._replace(payload=payload, event_id=event_id, client_ms=client_ms)
+        for frame, payload, event_id, client_ms in draw(st.lists(own, max_size=12))
+    ]
+
+
+@given(some_events(), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_events_alike_become_what_each_would_by_itself(events: list[SentEvent], anonymize: bool) -> None:
+    async def both() -> None:
+        ways = [
+            told_one_by_one(await _make_gateway(), events, anonymize=anonymize, apart=apart) for apart in (False, True)
+        ]
+        assert ways[0] == ways[1]
+
+    asyncio.run(both())

@@ -1,14 +1,15 @@
 """Device hashes and event ids."""
 
 from hashlib import blake2b
-from uuid import UUID
+from itertools import islice
+from uuid import UUID, uuid5
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.device_id import device_hash
-from schemas.event_id import canonical_event_id, derived_event_id, event_id_at, new_event_id
+from schemas.event_id import canonical_event_id, derived_event_id, event_id_at, new_event_id, new_event_ids
 
 SALT = bytes(range(32))
 
@@ -80,3 +81,20 @@ def test_new_ids_follow_time(times: list[int]) -> None:
     assert ids == sorted(ids)
     assert all(UUID(made).version == 7 for made in ids)
     assert UUID(ids[0]).int >> 80 == min(times)
+
+
+@given(st.integers(0, 2**48 - 1))
+def test_new_ids_of_one_request_are_ids_of_its_time(time: int) -> None:
+    ids = list(islice(new_event_ids(time), 3_000))
+    assert len(set(ids)) == 3_000
+    made = [UUID(text) for text in ids]
+    assert {one.version for one in made} == {7}
+    assert {one.variant for one in made} == {"specified in RFC 4122"}
+    assert {one.int >> 80 for one in made} == {time}
+    assert [str(one) for one in made] == ids
+
+
+@given(st.text(max_size=80))
+def test_ids_that_are_no_uuids_are_uuid_5(given_id: str) -> None:
+    made = UUID(canonical_event_id("p", f"order {given_id}"))
+    assert made == uuid5(UUID("8a5edab2-6f1e-4b53-9d0c-7d2f1a3c5e10"), f"p:order {given_id}")
