@@ -26,9 +26,9 @@ class BareRoute:
     """The ASGI application."""
 
     def __init__(self, bootstrap: str) -> None:
-        self.producer = RawProducer(bootstrap, timeout_ms=5_000, queue_bytes=64 * 1024 * 1024)
+        self.producer = RawProducer(bootstrap, timeout_ms=5_000, queue_bytes=24 * 1024 * 1024)
         self._envelopes = Envelopes(
-            self.producer.send, uuid4(), Metrics(None), linger_ms=4.0, in_flight_bytes=64 * 1024 * 1024
+            self.producer.send, uuid4(), Metrics(None), linger_ms=4.0, in_flight_bytes=24 * 1024 * 1024
         )
         self._turn = count()
 

@@ -156,7 +156,7 @@ class Access:
         if not verified and record.type is not ClientType.ROOT:
             known = project.origins.allow(origin) if origin else submission.key_suffices
         if not known:
-            raise Refusal(401, "invalid_origin_or_secret", "Invalid cors or secret")
+            raise _unproven(record, submission.client_secret, origin)
         return Admission(project, record.id, verified, record.limit or project.record.client_limit)
 
     def _project_of(self, client: ClientRecord, wanted: str) -> Project:
@@ -178,7 +178,7 @@ class Access:
             if project is None:
                 continue
             if origin and not project.origins.allow(origin):
-                raise Refusal(401, "invalid_origin_or_secret", "Pages of this origin may not send for this domain")
+                raise Refusal(401, "origin_not_allowed", "Pages of this origin may not send for this domain")
             return Admission(project, "", False, project.record.client_limit)
         raise Refusal(401, "unknown_domain", "No project has this domain")
 
@@ -200,3 +200,14 @@ def _unknown(client_id: str) -> Refusal:
     if not _UUID.fullmatch(client_id):
         return Refusal(401, "malformed_client_id", "Client ID must be a valid UUIDv4")
     return Refusal(401, "unknown_client", "Invalid client id")
+
+
+def _unproven(client: ClientRecord, secret: str, origin: str) -> Refusal:
+    """Why a client is not believed to be itself: the reason says which of the two it is, OpenPanel's words do not."""
+    if secret:
+        reason = "invalid_secret"
+    elif origin and client.type is not ClientType.ROOT:
+        reason = "origin_not_allowed"
+    else:
+        reason = "missing_secret"
+    return Refusal(401, reason, "Invalid cors or secret")

@@ -132,7 +132,10 @@ class Collect:
     async def _read(self, scope: Scope, receive: Receive, headers: RequestHeaders, seen: str) -> tuple[bytes, int]:
         """The body as it came, and when it began to."""
         if scope["method"] not in self._protocol.methods:
-            raise Refusal(405, "method_not_allowed", f"Events are sent with {' or '.join(self._protocol.methods)}.")
+            methods = self._protocol.methods
+            allowed = [(b"allow", ", ".join((*methods, "OPTIONS")).encode())]
+            message = f"Events are sent with {' or '.join(methods)}."
+            raise Refusal(405, "method_not_allowed", message, headers=allowed)
         received_ms = time.time_ns() // 1_000_000
         self._gateway.rules.before(seen, headers)
         declared = headers.get(b"content-length")

@@ -48,7 +48,7 @@ class GatewaySettings(BaseSettings):
         1024 * 1024 * 1024, ge=0, description="Size of the spool of each process; 0: none, events are answered 503."
     )
     gateway_in_flight_bytes: int = Field(
-        64 * 1024 * 1024, ge=2 * 1024 * 1024, description="Events waiting for Kafka, in bytes; more are answered 503."
+        24 * 1024 * 1024, ge=2 * 1024 * 1024, description="Events waiting for Kafka, in bytes; more are answered 503."
     )
     gateway_max_body_bytes: int = Field(1_000_000, ge=1_024, description="Largest request body; more is answered 413.")
     gateway_trusted_proxies: tuple[str, ...] = Field(

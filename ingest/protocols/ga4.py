@@ -9,7 +9,7 @@ import orjson
 from ingest.answers import Answer, Refusal, bad_request, refusal_headers, refusal_json
 from ingest.json_body import read_object
 from ingest.protocols.ga4_validation import validation_messages
-from ingest.protocols.protocol import Protocol, Request, SentEvent, Submission, Verdict
+from ingest.protocols.protocol import EventsLater, Protocol, Request, SentEvent, Submission, Verdict
 from ingest.protocols.translation import (
     PAGE_VIEW,
     device_of,
@@ -62,13 +62,17 @@ def parse(request: Request) -> Submission:
     """Read one request; see `Protocol.parse`."""
     body = read_object(request.body)
     given = body.get("events")
-    user_properties = _values(body.get("user_properties"))
-    if not isinstance(given, list) or not (given or user_properties):
+    if not isinstance(given, list) or not (given or _values(body.get("user_properties"))):
         raise bad_request("missing_events", "The body needs events: an array.")
     if len(given) > MAX_EVENTS:
         raise bad_request("too_many_events", f"At most {MAX_EVENTS} events are taken at once.")
     client = _client(body)
+    return Submission(_api_secret(request), "", EventsLater(lambda: _read(body, given, client)), key_suffices=True)
+
+
+def _read(body: Mapping[str, Any], given: list[Any], client: _Client) -> list[SentEvent | Refusal]:
     events: list[SentEvent | Refusal] = []
+    user_properties = _values(body.get("user_properties"))
     if user_properties and client.blank.profile_id:
         payload = {"properties": user_properties}
         events.append(client.blank._replace(kind=RawKind.IDENTIFY, payload=payload, client_ms=client.time_ms))
@@ -79,7 +83,7 @@ def parse(request: Request) -> Submission:
             events += _events(object_of(event), client)
         except Refusal as refusal:
             events.append(Refusal(refusal.status, refusal.reason, f"events[{index}]: {refusal.message}"))
-    return Submission(_api_secret(request), "", events, key_suffices=True)
+    return events
 
 
 def _api_secret(request: Request) -> str:

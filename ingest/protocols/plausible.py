@@ -32,7 +32,7 @@ _FIELDS = {
     "missing_domain": "domain",
     "unknown_domain": "domain",
     "ambiguous_domain": "domain",
-    "invalid_origin_or_secret": "domain",
+    "origin_not_allowed": "domain",
 }
 """What to blame for a refusal, by its reason."""
 _OK = Answer(202, b"ok", TEXT)

@@ -1,6 +1,7 @@
 """Umami's protocol: ``POST /api/send`` with ``{"type": …, "payload": …}``, and ``/api/batch`` with an array of them."""
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import orjson
@@ -8,7 +9,7 @@ import orjson
 from ingest.answers import Answer, Refusal, bad_request
 from ingest.json_body import read_json, read_object
 from ingest.limits import MAX_USER_AGENT
-from ingest.protocols.protocol import Protocol, Request, SentEvent, Submission, Verdict
+from ingest.protocols.protocol import EventsLater, Protocol, Request, SentEvent, Submission, Verdict
 from ingest.protocols.translation import (
     PAGE_VIEW,
     event_name,
@@ -39,7 +40,10 @@ _ALIVE = Answer(200, b'{"ok":true}')
 
 def _parse_send(request: Request) -> Submission:
     body = read_object(request.body)
-    return Submission(_website(body), "", [_read(body)], key_suffices=True)
+    if not isinstance(body.get("payload"), dict):
+        raise _missing_payload()
+    website = _website(body)
+    return Submission(website, "", EventsLater(lambda: [_read_one_of(body, website)]), key_suffices=True)
 
 
 def _parse_batch(request: Request) -> Submission:
@@ -49,7 +53,8 @@ def _parse_batch(request: Request) -> Submission:
     if len(bodies) > MAX_EVENTS:
         raise bad_request("too_many_events", f"At most {MAX_EVENTS} events are taken at once.")
     website = next((found for body in bodies if (found := _website(body))), "")
-    return Submission(website, "", [_read_one_of(body, website) for body in bodies], key_suffices=True)
+    events = EventsLater(lambda: map(_read_one_of, bodies, repeat(website)))
+    return Submission(website, "", events, key_suffices=True)
 
 
 def _read_one_of(body: Any, website: str) -> SentEvent | Refusal:
@@ -68,10 +73,14 @@ def _website(body: Any) -> str:
     return text_of(payload.get("website")) if isinstance(payload, dict) else ""
 
 
+def _missing_payload() -> Refusal:
+    return bad_request("missing_payload", "The body needs a payload: an object.")
+
+
 def _read(body: dict[str, Any]) -> SentEvent:
     kind, payload = body.get("type", "event"), body.get("payload")
     if not isinstance(payload, dict):
-        raise bad_request("missing_payload", "The body needs a payload: an object.")
+        raise _missing_payload()
     data = payload.get("data")
     if data is not None and not isinstance(data, dict):
         raise bad_request("invalid_data", "data must be an object.")

@@ -63,7 +63,7 @@ def test_a_page_that_is_being_left_sends_a_batch_without_headers(gateway: Gatewa
     refused = post(gateway, "/track/batch", gzip.compress(body), {**page, "origin": "https://evil.test"})
     assert refused.status_code == 400  # packed, and does not say so
     refused = post(gateway, "/track/batch", body, {**page, "origin": "https://evil.test"})
-    assert (refused.status_code, refused.headers["x-weir-reason"]) == (401, "invalid_origin_or_secret")
+    assert (refused.status_code, refused.headers["x-weir-reason"]) == (401, "origin_not_allowed")
 
 
 def test_money_without_the_secret_is_refused_and_the_rest_is_taken(

@@ -107,7 +107,7 @@ def test_an_event_comes_with_its_visitors_address(site: Site) -> None:
 def test_another_sites_page_is_refused(site: Site) -> None:
     headers = {"openpanel-client-id": site.tenant.client_id, "origin": "https://other.example"}
     answer = site.http.post("/track", json={"type": "track", "payload": {"name": "clicked"}}, headers=headers)
-    assert (answer.status_code, answer.headers["x-weir-reason"]) == (401, "invalid_origin_or_secret")
+    assert (answer.status_code, answer.headers["x-weir-reason"]) == (401, "origin_not_allowed")
 
 
 def test_a_preflight_is_answered_by_the_gateway(site: Site) -> None:

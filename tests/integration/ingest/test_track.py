@@ -59,7 +59,7 @@ def test_a_page_of_an_allowed_origin_needs_no_secret(gateway: GatewayProcess, te
     headers = {"openpanel-client-id": tenant.client_id, "origin": "https://shop.example", "user-agent": "a (b) c"}
     assert gateway.post(EVENT, headers).status_code == 200
     other = gateway.post(EVENT, {**headers, "origin": "https://shop.example.evil.test"})
-    assert (other.status_code, other.headers["x-weir-reason"]) == (401, "invalid_origin_or_secret")
+    assert (other.status_code, other.headers["x-weir-reason"]) == (401, "origin_not_allowed")
     revenue = {"type": "track", "payload": {"name": "revenue", "properties": {"__revenue": 100}}}
     refused = gateway.post(revenue, headers)
     assert (refused.status_code, refused.headers["x-weir-reason"]) == (401, "revenue_needs_secret")
@@ -150,8 +150,8 @@ def test_half_a_surrogate_pair_costs_nobody_an_event(
         ({"openpanel-client-id": ""}, "missing_client_id"),
         ({"openpanel-client-id": "me"}, "malformed_client_id"),
         ({"openpanel-client-id": str(uuid4())}, "unknown_client"),
-        ({"openpanel-client-secret": "sec_wrong"}, "invalid_origin_or_secret"),
-        ({"openpanel-client-secret": ""}, "invalid_origin_or_secret"),
+        ({"openpanel-client-secret": "sec_wrong"}, "invalid_secret"),
+        ({"openpanel-client-secret": ""}, "missing_secret"),
     ],
 )
 def test_strangers_are_told_once_and_for_all(
@@ -208,6 +208,7 @@ def test_other_paths_and_methods_are_answered_in_json(gateway: GatewayProcess) -
     assert (missing.status_code, missing.json()["reason"]) == (404, "no_such_route")
     wrong = gateway.http.get("/track")
     assert (wrong.status_code, wrong.json()["reason"]) == (405, "method_not_allowed")
+    assert wrong.headers["allow"] == "POST, OPTIONS"
     wrong = gateway.http.post("/healthz")
     assert (wrong.status_code, wrong.json()["reason"]) == (405, "method_not_allowed")
 

@@ -61,17 +61,17 @@ def test_everybody_else_stays_out_for_good(access: Access) -> None:
     assert refusal_of(access, READER, SECRET, "https://a.example") == "client_may_not_write"
     assert refusal_of(access, ROOT, SECRET) == "no_project"
     assert refusal_of(access, ORPHAN, SECRET) == "no_project"
-    assert refusal_of(access, CLIENT) == "invalid_origin_or_secret"
-    assert refusal_of(access, CLIENT, "sec_wrong") == "invalid_origin_or_secret"
-    assert refusal_of(access, CLIENT, "\ud800") == "invalid_origin_or_secret"
-    assert refusal_of(access, CLIENT, "", "https://b.example") == "invalid_origin_or_secret"
-    assert refusal_of(access, OPEN, SECRET) == "invalid_origin_or_secret"
+    assert refusal_of(access, CLIENT) == "missing_secret"
+    assert refusal_of(access, CLIENT, "sec_wrong") == "invalid_secret"
+    assert refusal_of(access, CLIENT, "\ud800") == "invalid_secret"
+    assert refusal_of(access, CLIENT, "", "https://b.example") == "origin_not_allowed"
+    assert refusal_of(access, OPEN, SECRET) == "invalid_secret"
 
 
 def test_a_secret_without_measure_is_not_even_looked_at(access: Access) -> None:
     long = "s" * 257
     access.apply_client(CLIENT, client(CLIENT, secret_hash="sha256:" + hashlib.sha256(long.encode()).hexdigest()))
-    assert refusal_of(access, CLIENT, long) == "invalid_origin_or_secret"
+    assert refusal_of(access, CLIENT, long) == "invalid_secret"
     assert not access.admit(Submission(CLIENT, long, []), "https://a.example").verified
     access.apply_client(CLIENT, client(CLIENT, secret_hash="sha256:" + hashlib.sha256(long[:256].encode()).hexdigest()))
     assert access.admit(Submission(CLIENT, long[:256], []), "").verified
@@ -102,10 +102,10 @@ def test_revenue_is_believed_with_a_right_secret_or_where_the_project_says_so(ac
 
 def test_a_changed_record_counts_at_once(access: Access) -> None:
     access.apply_client(CLIENT, client(CLIENT, secret_hash="sha256:" + hashlib.sha256(b"new").hexdigest()))
-    assert refusal_of(access, CLIENT, SECRET) == "invalid_origin_or_secret"
+    assert refusal_of(access, CLIENT, SECRET) == "invalid_secret"
     assert access.admit(Submission(CLIENT, "new", []), "").verified
     access.apply_project("shop", ProjectRecord(id="shop", organization_id="acme", name="", origins=()))
-    assert refusal_of(access, CLIENT, "", "https://a.example") == "invalid_origin_or_secret"
+    assert refusal_of(access, CLIENT, "", "https://a.example") == "origin_not_allowed"
     access.apply_client(CLIENT, None)
     assert refusal_of(access, CLIENT, "new") == "unknown_client"
     access.apply_project("shop", None)
@@ -207,7 +207,7 @@ def test_origins_are_compared_by_host(entry: str, origin: str, allowed: bool) ->
 
 def test_a_star_needs_an_origin_all_the_same(access: Access) -> None:
     access.apply_project("shop", ProjectRecord(id="shop", organization_id="acme", name="", origins=("*",)))
-    assert refusal_of(access, CLIENT) == "invalid_origin_or_secret"
+    assert refusal_of(access, CLIENT) == "missing_secret"
     assert not access.admit(Submission(CLIENT, "", []), "null").verified
 
 
@@ -284,7 +284,7 @@ def test_a_domain_that_several_have_is_nobodys(access: Access) -> None:
 def test_pages_of_another_origin_do_not_send_for_a_domain(access: Access) -> None:
     assert by_domain(access, "a.example", "https://a.example") == "shop"
     for origin in ("https://evil.test", "null", "https://a.example:8080"):
-        assert by_domain(access, "a.example", origin) == "invalid_origin_or_secret"
+        assert by_domain(access, "a.example", origin) == "origin_not_allowed"
 
 
 def test_who_sends_by_domain_has_the_projects_limit(access: Access) -> None:
@@ -315,10 +315,13 @@ def test_a_root_client_writes_to_the_project_it_names_in_its_own_organisation(tw
 
 
 def test_a_root_clients_id_is_no_key(two_organizations: Access) -> None:
-    for submission in (Submission(ROOT, "", []), Submission(ROOT, "sec_wrong", [], key_suffices=True)):
+    for submission, reason in (
+        (Submission(ROOT, "", []), "missing_secret"),
+        (Submission(ROOT, "sec_wrong", [], key_suffices=True), "invalid_secret"),
+    ):
         with pytest.raises(Refusal) as refused:
             two_organizations.admit(submission, "https://a.example", "blog")
-        assert refused.value.reason == "invalid_origin_or_secret"
+        assert refused.value.reason == reason
 
 
 def test_a_client_writes_to_no_project_but_its_own(two_organizations: Access) -> None:
@@ -335,8 +338,9 @@ def test_a_client_writes_to_no_project_but_its_own(two_organizations: Access) ->
 def test_a_right_secret_that_was_seen_before_makes_no_wrong_one_right(access: Access) -> None:
     for _ in range(2):
         assert access.admit(Submission(CLIENT, SECRET, []), "").verified
-        for wrong in ("", SECRET + "x", SECRET[:-1], SECRET.upper()):
-            assert refusal_of(access, CLIENT, wrong) == "invalid_origin_or_secret"
+        for wrong in (SECRET + "x", SECRET[:-1], SECRET.upper()):
+            assert refusal_of(access, CLIENT, wrong) == "invalid_secret"
+        assert refusal_of(access, CLIENT, "") == "missing_secret"
 
 
 def test_a_clients_own_limit_goes_before_its_projects(access: Access) -> None:

@@ -87,9 +87,12 @@ POSTED, MESSAGE = {"event": "a", "distinct_id": "d"}, {"type": "track", "event":
         ("/v1/batch", {"writeKey": CLIENT, "batch": [MESSAGE]}),
         ("/rudderstack/v1/batch", {"writeKey": CLIENT, "batch": [MESSAGE]}),
         ("/track/batch", {"clientId": CLIENT, "events": [NAMELESS]}),
+        ("/mp/collect", {"client_id": "d", "events": [{"name": "a"}]}),
+        ("/api/send", {"payload": {"website": CLIENT, "data": 1}}),
+        ("/api/batch", [{"payload": {"website": CLIENT}}]),
     ],
 )
-def test_a_batch_is_translated_only_for_who_has_a_key(path: str, body: dict[str, Any]) -> None:
+def test_a_batch_is_translated_only_for_who_has_a_key(path: str, body: Any) -> None:
     """Thousands of events are much work, and anybody may send them."""
     parsed = submission(COLLECTING[path], orjson.dumps(body), path=path)
     with pytest.raises(Refusal) as refused:

@@ -181,9 +181,12 @@ def test_times_are_seconds(stated: Any, milliseconds: int | None) -> None:
     ],
 )
 def test_what_is_refused_and_why(given: dict[str, Any], reason: str) -> None:
-    with pytest.raises(Refusal) as refused:
-        submission(SEND, orjson.dumps(given))
-    assert (refused.value.status, refused.value.reason) == (400, reason)
+    try:
+        (refused,) = submission(SEND, orjson.dumps(given)).events
+    except Refusal as at_once:
+        refused = at_once
+    assert isinstance(refused, Refusal)
+    assert (refused.status, refused.reason) == (400, reason)
 
 
 def test_the_website_is_the_key() -> None:
