@@ -59,10 +59,12 @@ def note(row: Erasure, stage: str, **progress: Any) -> None:
     row.progress = {**row.progress, **progress}
 
 
-def finish(row: Erasure, removed: Mapping[str, int]) -> None:
-    """It is done; the caller commits. What only served to go on is forgotten."""
+def finish(row: Erasure, removed: Mapping[str, int], cut: Mapping[str, Any]) -> None:
+    """It is done; the caller commits. What only served to go on is forgotten, but ``cut``: where in the log it was, so
+    that it can be done once more on a backup of before.
+    """
     row.removed = {table: row.removed.get(table, 0) + removed.get(table, 0) for table in {**row.removed, **removed}}
-    row.stage, row.progress, row.finished_at = DONE, {}, datetime.now(UTC)
+    row.stage, row.progress, row.finished_at = DONE, {"cut": dict(cut)}, datetime.now(UTC)
 
 
 def find_unfinished(session: Session, project_id: str, any_id: str) -> Erasure | None:

@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from sinks.store.memory import SMALLEST
+
 
 class StoreSettings(BaseSettings):
     """The embedded ClickHouse. Every field is the variable ``WEIR_STORE_<NAME>``."""
@@ -13,6 +15,7 @@ class StoreSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="WEIR_STORE_", frozen=True, extra="ignore")
 
     data: Path = Field(Path(".weir/store"), description="Data directory; one process at a time.")
+    backups: Path | None = Field(None, description="Folder of backups; by default backups/ in the data directory.")
     host: Literal["127.0.0.1", "::1", "localhost"] = Field(
         "127.0.0.1", description="Loopback only: the embedded engine has no users and no passwords."
     )
@@ -23,6 +26,19 @@ class StoreSettings(BaseSettings):
     concurrency: int = Field(16, ge=1, le=256, description="Queries running at the same time; more wait.")
     max_body_bytes: int = Field(
         512 * 1024 * 1024, ge=1024, description="Largest request body, before and after decompression."
+    )
+    memory_bytes: int | None = Field(
+        None,
+        ge=SMALLEST,
+        description="Memory the engine may take; by default half of the machine's, or of the container's.",
+    )
+    query_memory_bytes: int | None = Field(
+        None, ge=16 * 1024 * 1024, description="Memory one query may take; by default half of the engine's."
+    )
+    keep_free_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=0,
+        description="With less room than this on its disk the store takes no more rows; reads go on.",
     )
     log_level: Literal["trace", "debug", "information", "warning", "error", "fatal"] = Field(
         "fatal",

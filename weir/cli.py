@@ -25,6 +25,8 @@ COMMANDS = (
     "archive",
     "reprocess",
     "export",
+    "backup",
+    "restore",
     "positions",
     "store",
     "gateway",

@@ -49,6 +49,8 @@ from weir.settings import Settings
 LISTED, TOLD, COUNTED, DELETED = "listed", "told", "counted", "deleted"
 """The stages: on the list; every partition of the log is told; what goes is counted; it is gone from the tables."""
 _ROUNDS = 10
+_CUT = ("erasure", "account", "epoch", "ends")
+"""What of an erasure's progress says where in the log it was."""
 Progress = Callable[[str], None]
 
 
@@ -89,6 +91,26 @@ def erase_person(
             return _Run(settings, engine, client, patience_seconds, tell).erase(
                 project_id, any_id, is_device, even_unknown
             )
+    except (SinkError, PublishError) as error:
+        raise WeirError(str(error)) from error
+
+
+def erase_again(
+    settings: Settings,
+    project_id: str,
+    profile_id: str,
+    *,
+    patience_seconds: float = 120.0,
+    tell: Progress = lambda _: None,
+) -> None:
+    """Take away once more what was erased before, where it was: for tables that a backup of before brought back. What
+    came after the erasure stays. Safe to repeat.
+
+    :raises WeirError: it could not be brought to its end; run again, it goes on.
+    """
+    try:
+        with control_database(settings) as engine, clickhouse(settings) as client:
+            _Run(settings, engine, client, patience_seconds, tell).again(project_id, profile_id)
     except (SinkError, PublishError) as error:
         raise WeirError(str(error)) from error
 
@@ -237,8 +259,21 @@ class _Run:
             note(row, COUNTED)
             session.commit()
             raise ErasureError(f"Rows came back ({left}): run it again.")
-        finish(row, row.progress["counted"])
+        finish(row, row.progress["counted"], {name: row.progress[name] for name in _CUT})
         session.commit()
+
+    def again(self, project_id: str, profile_id: str) -> None:
+        with Session(self._engine) as session:
+            row = session.get_one(Erasure, (project_id, profile_id))
+            note(row, TOLD, **row.progress.get("cut", {}))
+            cut = _cut(row)
+            registered = session.get(TopicEpoch, RAW)
+            if registered is not None and registered.epoch == cut.epoch:
+                await_tables(self._client, KafkaLog(self._settings.bootstrap), cut, self._patience, self._tell)
+            _list(self._client, cut, row, {})
+            session.commit()
+            with locked(self._client, self._sinks):
+                self._take_away(session, row)
 
 
 def nothing_known(project_id: str, any_id: str) -> str:

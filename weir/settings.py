@@ -67,6 +67,9 @@ class Settings(BaseSettings):
         None, description="ClickHouse's HTTP address; by default the local store's port."
     )
     clickhouse_database: str = Field("weir", description="ClickHouse database.")
+    backup_location: Path | None = Field(
+        None, description="Folder of backups, which ClickHouse has to see too; by default backups/ in the home directory."
+    )
     archive_location: str = Field(
         "", description="Where the raw log is archived: a folder or an s3:// address; empty for no archive."
     )
@@ -110,6 +113,11 @@ class Settings(BaseSettings):
         return (self.kafka_jars or self.home / "kafka" / "jars").resolve()
 
     @property
+    def backups(self) -> Path:
+        """Folder of backups."""
+        return (self.backup_location or self.home / "backups").resolve()
+
+    @property
     def geo(self) -> Path:
         """Where the city database is, or will be: a file, or a folder of .mmdb files."""
         return (self.geo_database or self.home / "geo").resolve()
@@ -140,6 +148,7 @@ def service_environment(settings: Settings) -> dict[str, str]:
         "WEIR_CONTROLLER_PORT": str(settings.controller_port),
         "WEIR_STORE_PORT": str(settings.store_port),
         "WEIR_STORE_DATA": str((settings.home / "store").resolve()),
+        "WEIR_STORE_BACKUPS": str(settings.backups),
         "WEIR_GATEWAY_PORT": str(settings.gateway_port),
         "WEIR_GATEWAY_PROCESSES": str(settings.gateway_processes),
         "WEIR_GATEWAY_SPOOL_DIRECTORY": str((settings.home / "spool").resolve()),

@@ -1,4 +1,4 @@
-"""What nobody of Weir's writes, on each table's topic: it becomes a dead letter, or the row that is told here, and never
+"""What nobody of Weir's writes, on each table's topic: it becomes a dead letter or the row told here, and never
 stops the partition.
 """
 
