@@ -14,6 +14,7 @@ from typing import Any
 from sinks.errors import StoreError
 from sinks.sql_text import identifier, literal
 from sinks.store.directory import CONFIGURED
+from sinks.store.memory import Memory
 from sinks.store.statement import Statement
 
 # The engine encodes a streamed result block by block; put together, these formats are whole again. Others have
@@ -73,7 +74,7 @@ class Engine:
     and block; none starts a thread of its own.
     """
 
-    def __init__(self, directory: Path, config: Path, log_level: str) -> None:
+    def __init__(self, directory: Path, config: Path, log_level: str, memory: Memory) -> None:
         # Loading the library starts an engine for a moment, and so is left to the process that wants one.
         from chdb import _chdb
 
@@ -81,6 +82,7 @@ class Engine:
         options = f"config-file={config.resolve()}&log-level={log_level}&logger.console=1"
         self._address = f"{directory.resolve()}?{options}"
         self._connect = _chdb.connect
+        self._memory = memory
         try:
             # Held open: the engine lives as long as one connection does.
             self._keeper = self._connect(self._address)
@@ -186,8 +188,7 @@ class Engine:
             try:
                 if call.database:
                     _do(connection, f"USE {identifier(call.database)}")
-                if call.settings:
-                    _do(connection, f"SET {_assignments(call.settings)}")
+                _do(connection, f"SET {_assignments(self._memory.bounded(call.settings))}")
                 if call.readonly:
                     # Last, as nothing can be set after it.
                     _do(connection, "SET readonly = 1")

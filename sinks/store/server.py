@@ -16,6 +16,7 @@ from sinks.store.app import QueryEndpoint, create_app
 from sinks.store.directory import held, write_config
 from sinks.store.engine import Engine
 from sinks.store.guard import Guard
+from sinks.store.memory import settled
 
 _log = logging.getLogger(__name__)
 
@@ -29,8 +30,12 @@ def serve(settings: StoreSettings) -> None:
     """
     with held(settings.data) as directory:
         _must_be_free(settings.host, settings.port)
-        engine = Engine(directory / "engine", write_config(settings, directory), settings.log_level)
-        _log.info("ClickHouse %s opened on %s", engine.version, directory)
+        memory = settled(settings.memory_bytes, settings.query_memory_bytes)
+        config = write_config(settings, directory, memory)
+        engine = Engine(directory / "engine", config, settings.log_level, memory)
+        _log.info(
+            "ClickHouse %s opened on %s, with %d MiB of memory", engine.version, directory, memory.engine // 1024**2
+        )
         try:
             asyncio.run(_serve(settings, engine))
         finally:

@@ -32,6 +32,8 @@ class Store:
     def __init__(self, data: Path, port: int) -> None:
         self.data = data
         self.port = port
+        self.environment: dict[str, str] = {}
+        """Variables of the process from its next start on."""
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -55,6 +57,7 @@ class Store:
             "WEIR_STORE_DATA": str(self.data),
             "WEIR_STORE_PORT": str(self.port),
             "WEIR_STORE_LOG_LEVEL": "error",
+            **self.environment,
             **extra,
         }
         log = (self.data.parent / f"{self.data.name}.log").open("ab")
@@ -169,9 +172,10 @@ class Pipeline:
 
 
 @contextmanager
-def running_store(home: Path) -> Iterator[Store]:
+def running_store(home: Path, environment: Mapping[str, str] | None = None) -> Iterator[Store]:
     """A store with its data under `home`, stopped at the end."""
     store = Store(home / "data", free_ports(1)[0])
+    store.environment.update(environment or {})
     store.start()
     try:
         yield store
