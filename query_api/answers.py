@@ -53,7 +53,9 @@ def _answer(status: int, message: str, headers: Mapping[str, str] | None = None)
 async def _known(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, QueryApiError):
         raise error
-    headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
+    headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else {}
+    if error.reason is not None:
+        headers["X-Weir-Reason"] = error.reason
     return _answer(error.status, str(error), headers)
 
 

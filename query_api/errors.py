@@ -9,6 +9,8 @@ class QueryApiError(Exception):
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     retry_after: int | None = None
     """Seconds after which it is worth trying again."""
+    reason: str | None = None
+    """One word for programs, where the status alone does not say what to do about it."""
 
 
 class UnauthorizedError(QueryApiError):
@@ -30,9 +32,13 @@ class InvalidRequestError(QueryApiError):
 
 
 class QueryTooLargeError(QueryApiError):
-    """The query needs more time, memory or rows than one query may. Safe to retry with less."""
+    """The query needs more time, memory or rows than one query may. Safe to retry with less. ``reason``: of what."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class UnavailableError(QueryApiError):

@@ -89,12 +89,16 @@ class Store:
         code = error.code if isinstance(error, Error) else None
         if code in _TOO_LONG:
             return QueryTooLargeError(
-                f"The query takes longer than {self._seconds:g} seconds: ask for a shorter period."
+                f"The query takes longer than {self._seconds:g} seconds: ask for a shorter period.", "query_time"
             )
         if code in _TOO_MUCH_MEMORY:
-            return QueryTooLargeError("The query needs more memory than one query may: ask for a shorter period.")
+            return QueryTooLargeError(
+                "The query needs more memory than one query may: ask for a shorter period.", "query_memory"
+            )
         if code in _TOO_MANY_ROWS:
-            return QueryTooLargeError("The query reads more rows than one query may: ask for a shorter period.")
+            return QueryTooLargeError(
+                "The query reads more rows than one query may: ask for a shorter period.", "query_rows"
+            )
         if code is None or code in _BUSY:
             log.warning("the store does not answer: %s", error)
             return UnavailableError("The store does not answer at the moment.")

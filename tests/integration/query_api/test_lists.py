@@ -212,9 +212,11 @@ def remove_events(url: str, name: str) -> None:
 
 async def test_limits_and_absence_of_the_store_are_told_apart(open_api: OpenApi, world: World) -> None:
     tight = world.settings.model_copy(update={"query_rows": 10})
+    little = world.settings.model_copy(update={"query_memory_bytes": 100_000})
     away = world.settings.model_copy(update={"clickhouse_url": SecretStr("http://127.0.0.1:9")})
     wrong = world.settings.model_copy(update={"clickhouse_database": "nowhere"})
-    for settings, status in ((tight, 422), (away, 503), (wrong, 500)):
+    cases = ((tight, 422, "query_rows"), (little, 422, "query_memory"), (away, 503, None), (wrong, 500, None))
+    for settings, status, reason in cases:
         async with open_api(settings=settings) as http:
             response = await http.get("/insights/shop/metrics")
             assert response.status_code == status, response.text
@@ -223,6 +225,7 @@ async def test_limits_and_absence_of_the_store_are_told_apart(open_api: OpenApi,
             for leak in ("Code:", "SELECT", "select", "weir.events", "Traceback", "127.0.0.1", "nowhere"):
                 assert leak not in body["message"]
             assert ("retry-after" in response.headers) == (status == 503)
+            assert response.headers.get("x-weir-reason") == reason
             ready = await http.get("/readyz")
             assert ready.status_code == (503 if status == 503 else 200)
             assert (await http.get("/healthz")).json() == {"live": True}
