@@ -35,14 +35,18 @@ _IDS_USED_MS = SESSION_TIMEOUT_MS + MAX_SKEW_MS + 2 * MAX_FUTURE_MS
 
 
 class Device:
-    """State of one device of one project. ``current`` and ``earlier`` are the sessions remembered, ``arrival`` the
-    stamp of its newest message, ``emitted`` what each session touched in this batch was when the batch began,
-    ``link_version`` the version of its newest link to a profile, ``session_owner`` what its session ids are made from:
-    the device id, but for a ``misplaced`` device, whose key belongs to another partition. ``is_known``: it has sent
-    something before; ``key``: where its state lies. ``beginnings``: what its sessions began with, by id, as far as this
-    batch needed it. ``forgotten_at``: the stamp at which sessions of it were erased; their ids are
-    never used again. ``viewed``: path and time (0: none yet) of the newest screen view of the current session.
-    ``newest``: the newest row of its events in this batch (see ``live.Seen``).
+    """State of one device of one project, and what a batch needs of it.
+
+    Kept: ``current`` and ``earlier`` are the sessions remembered, ``arrival`` the stamp of its newest message,
+    ``link_version`` the version of its newest link to a profile. ``forgotten_at``: the stamp at which sessions of it
+    were erased; their ids are never used again. ``viewed``: path and time (0: none yet) of the newest screen view of
+    the current session. ``placed``: how many partitions there were when it was found out that its key belongs to this
+    one, negative if to another, 0 before that.
+
+    Of the batch: ``is_known``: it has sent something before; ``key``: where its state lies; ``session_owner``: what its
+    session ids are made from, the device id, but for a misplaced device, whose key belongs to another partition.
+    ``emitted``: what each session touched was when the batch began; ``beginnings``: what sessions began with, by id,
+    as far as it was needed; ``newest``: the newest row of its events (see ``live.Seen``).
     """
 
     __slots__ = (
@@ -56,8 +60,8 @@ class Device:
         "is_known",
         "key",
         "link_version",
-        "misplaced",
         "newest",
+        "placed",
         "profile_id",
         "project_id",
         "ring",
@@ -79,6 +83,7 @@ class Device:
         self.link_version = 0
         self.forgotten_at = 0
         self.viewed = ("", 0)
+        self.placed = 0
         filling, segment = 0, b""
         if state is not None:
             kept = decode_device(state)
@@ -86,19 +91,20 @@ class Device:
             self.profile_id, self.link_version = kept.profile_id, kept.link_version
             self.forgotten_at = kept.forgotten_at
             self.viewed = (kept.viewed_path, kept.viewed_at)
+            self.placed = kept.placed
             filling, segment = kept.filling, kept.segment
             self.current, self.earlier = kept_sessions(kept, project_id, device_id)
         self.ring = Ring(filling, segment, load)
         self.emitted: dict[str, Session | None] = {}
         self.beginnings: dict[str, tuple[Columns, Columns]] = {}
         self.newest: tuple[dict[str, Any], tuple[Columns, ...]] | None = None
-        self.misplaced = False
         self.session_owner = device_id
 
     def encode(self) -> bytes:
         """The state to be stored; the ring's full segments are stored beside it."""
         link, ring = (self.profile_id, self.link_version), (self.ring.filling, self.ring.segment)
-        return encode_device(self.arrival, link, ring, self.current, self.earlier, self.forgotten_at, self.viewed)
+        sessions = (self.current, self.earlier)
+        return encode_device(self.arrival, link, ring, *sessions, self.forgotten_at, self.viewed, self.placed)
 
     def touched_sessions(self) -> list[tuple[Session | None, Session]]:
         """(as emitted before this batch or None, as it is now) of each session this batch changed."""

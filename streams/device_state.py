@@ -26,6 +26,7 @@ _OWN = (
     *("is_closed", "revenue", "currency", "entry_path", "entry_origin", "exit_path", "exit_origin", "version"),
 )
 _BEGINNING = (*Source.model_fields, *Surroundings.model_fields)
+_BLANK_SESSION: Session = dict.fromkeys(("project_id", "device_id", *_OWN, *_BEGINNING))
 _own = itemgetter(*_OWN)
 _beginning = itemgetter(*_BEGINNING)
 
@@ -43,6 +44,7 @@ class _Kept(Struct, array_like=True):
     forgotten_at: int = 0
     viewed_path: str = ""
     viewed_at: int = 0
+    placed: int = 0
 
 
 _ENCODER = Encoder()
@@ -58,11 +60,12 @@ def encode_device(
     earlier: Session | None,
     forgotten_at: int = 0,
     viewed: tuple[str, int] = ("", 0),
+    placed: int = 0,
 ) -> bytes:
     """The value of a device's key. ``link``: profile and version; ``ring``: number and ids of the segment filling;
-    ``viewed``: path and time of the current session's newest screen view.
+    ``viewed``: path and time of the current session's newest screen view; ``placed``: see ``device.Device``.
     """
-    kept = _Kept(*link, *ring, forgotten_at=forgotten_at, viewed_path=viewed[0], viewed_at=viewed[1])
+    kept = _Kept(*link, *ring, forgotten_at=forgotten_at, viewed_path=viewed[0], viewed_at=viewed[1], placed=placed)
     if current is not None:
         kept.current, kept.current_beginning = _own(current), _beginning(current)
     if earlier is not None:
@@ -106,8 +109,8 @@ def _from_first_form(value: bytes) -> bytes:
 
 
 def _session(project_id: str, device_id: str, own: tuple[Any, ...], beginning: tuple[Any, ...]) -> Session:
-    # In the order in which ``sessions.begin`` has them: a row taken back is the row that was said, to the byte.
-    session = {"project_id": project_id, "session_id": own[0], "session_month": own[1], "device_id": device_id}
+    session = dict(_BLANK_SESSION)
+    session["project_id"], session["device_id"] = project_id, device_id
     session.update(zip(_OWN, own, strict=True))
     session.update(zip(_BEGINNING, beginning, strict=True))
     return session

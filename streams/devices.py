@@ -264,7 +264,7 @@ class _Batch:
             raise
         except Exception as error:  # whatever a line provokes, only that line may die of it
             raise _Poison(place, f"{type(error).__name__}: {error}") from error
-        self._misplaced += device.misplaced
+        self._misplaced += device.placed < 0
         if not taken:
             return "repeated"
         if not (was_known and was_open):

@@ -171,9 +171,11 @@ class KnownDevices:
         device.key = key
         if state is None:
             device.forgotten_at = self.forgotten_until
-        if device_id and partition_of(project_id, device_id, self._partitions) != self._partition:
+        if device_id and abs(device.placed) != self._partitions:
+            is_here = partition_of(project_id, device_id, self._partitions) == self._partition
+            device.placed = self._partitions if is_here else -self._partitions
+        if device.placed < 0:
             # A foreign producer put it here; its sessions must not bear the ids of those in its own partition.
-            device.misplaced = True
             device.session_owner = f"{device_id}:partition:{self._partition}"
         return device
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import orjson
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from schemas import topics
 from schemas.dead_letter import DeadLetter
 from schemas.envelope import Headers
 from schemas.event_id import event_id_at
 from schemas.event_time import clickhouse_time, month_of
+from schemas.ledger import LedgerRow
 from schemas.partition import partition_of, project_partition
 from schemas.profile import ProfileOpKind
 from schemas.raw_event import ErasePayload
@@ -29,6 +31,7 @@ MAX_ENVELOPE_OPERATIONS = 100
 """A message of operations holds no more: each may rewrite a profile of hundreds of kilobytes, a message's all in one
 transaction."""
 _NEWLINE = b"\n"
+_BLANK_LEDGER: dict[str, Any] = dict.fromkeys(LedgerRow.model_fields, ())
 _HEADERS: Headers = [(topics.HEADER_FORMAT, topics.FORMAT_VERSION.encode())]
 
 
@@ -177,24 +180,18 @@ class Rows:
         counts = sorted(self._counts.items())
         if counts:
             self._counts.clear()
-        row = {
-            "kind": kind,
-            "raw_epoch": place.epoch,
-            "raw_partition": place.partition,
-            "from_offset": place.offset,
-            "to_offset": to_offset,
-            "stamp": clickhouse_time(place.stamp),
-            "lines": tally.lines,
-            "stored": tally.stored,
-            "repeated": tally.repeated,
-            "bots": tally.bots,
-            "filtered": tally.filtered,
-            "dead": tally.dead,
-            "operations": tally.operations,
-            "row_tables": [table for (table, _), _ in counts],
-            "row_months": [month for (_, month), _ in counts],
-            "row_counts": [number for _, number in counts],
-        }
+        row = dict(_BLANK_LEDGER)
+        row["kind"] = kind
+        row["raw_epoch"] = place.epoch
+        row["raw_partition"] = place.partition
+        row["from_offset"] = place.offset
+        row["to_offset"] = to_offset
+        row["stamp"] = clickhouse_time(place.stamp)
+        row.update(asdict(tally))
+        if counts:
+            row["row_tables"] = [table for (table, _), _ in counts]
+            row["row_months"] = [month for (_, month), _ in counts]
+            row["row_counts"] = [number for _, number in counts]
         self._add(topics.LEDGER, row)
 
     def finish(self) -> list[Record]:
