@@ -42,6 +42,31 @@ def _has(stack: Stack, events: str, count: int) -> bool:
     return len(_select(stack, events)) >= count and len(_select(stack, letter)) == 1
 
 
+def _profile(stack: Stack) -> dict[str, Any]:
+    found = _select(
+        stack,
+        "select first_name, email, properties, groups from weir.profiles final"
+        f" where project_id = '{stack.demo.project_id}' and profile_id = 'till-ann'",
+    )
+    return found[0] if found else {}
+
+
+def _people_are_as_they_were_told(stack: Stack) -> None:
+    person = _profile(stack)
+    assert (person["first_name"], person["email"], person["groups"]) == ("Ann", "ann@acme.example", ["till-acme"])
+    properties = {"plan": "pro", "met": "till", "receipts": {"total": 2, "open": -1}}
+    assert person["properties"] == properties
+    mine = f"project_id = '{stack.demo.project_id}'"
+    stack.wait_for(
+        lambda: bool(_select(stack, f"select 1 from weir.groups where {mine} and group_id = 'till-acme'")),
+        "the group is stored",
+    )
+    (group,) = _select(stack, f"select type, name, properties from weir.groups final where {mine}")
+    assert group == {"type": "company", "name": "Acme", "properties": {"seats": 7}}
+    (link,) = _select(stack, f"select kind, profile_id from weir.identities final where {mine} and source_id = 'a.lee'")
+    assert link == {"kind": "profile", "profile_id": "till-ann"}
+
+
 def test_every_example_runs_and_does_what_it_says(stack: Stack, tmp_path: Path) -> None:
     _console_producer(Path(stack.environment["WEIR_KAFKA_JARS"]), tmp_path)
     project = stack.demo.project_id
@@ -59,9 +84,11 @@ def test_every_example_runs_and_does_what_it_says(stack: Stack, tmp_path: Path) 
     )
     printed: list[str] = []
     blocks = re.findall(r"^```(python|sh)\n(.*?)^```$", (REPOSITORY / "docs" / "kafka.md").read_text(), re.M | re.S)
-    assert len(blocks) == 6
+    assert len(blocks) == 8
     for language, code in blocks:
-        if "$CLICKHOUSE" in code:
+        if "weir.profiles" in code:
+            stack.wait_for(lambda: _profile(stack).get("groups") == ["till-acme"], "the person is stored")
+        elif "$CLICKHOUSE" in code:
             stack.wait_for(lambda: _has(stack, events, 3), "what the examples sent is stored")
         runner = [sys.executable, "-c"] if language == "python" else ["bash", "-euo", "pipefail", "-c"]
         code = code.replace(".venv/bin/weir", f"{sys.executable} -m weir")
@@ -79,7 +106,7 @@ def test_every_example_runs_and_does_what_it_says(stack: Stack, tmp_path: Path) 
         printed.append(done.stdout)
     assert (tmp_path / "schemas" / "raw_event.schema.json").is_file()
 
-    partition, offset = map(int, printed[2].split())
+    partition, offset = map(int, printed[4].split())
     stack.wait_for(lambda: _has(stack, events, 4), "what the console producer sent is stored")
     stored = _select(stack, events)
     paid = [row for row in stored if row["name"] == "receipt_paid"]
@@ -97,5 +124,7 @@ def test_every_example_runs_and_does_what_it_says(stack: Stack, tmp_path: Path) 
     ledger = f"raw_partition = {partition} and from_offset = {offset}"
     (account,) = _select(stack, f"select lines, stored, repeated, dead from weir.ledger where {ledger}")
     assert {name: int(value) for name, value in account.items()} == {"lines": 4, "stored": 2, "repeated": 1, "dead": 1}
-    assert "not_json" in printed[3]
-    assert "receipt_paid" in printed[4]
+    assert "not_json" in printed[5]
+    assert "receipt_paid" in printed[6]
+    assert "till-acme" in printed[3]
+    _people_are_as_they_were_told(stack)
