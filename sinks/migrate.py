@@ -16,6 +16,7 @@ from importlib.resources.abc import Traversable
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from sinks.backup import is_restoring
 from sinks.errors import LockedError, MigrationError
 from sinks.lock import only_one
 from sinks.migration_files import Migration, newest_pipes, read_migrations
@@ -84,11 +85,14 @@ def migrate(
     :raises MigrationError: a released file was changed, files are missing, a topic is missing, a statement failed, or
         another run is at work still.
     """
+    alone = settings.model_copy(update={"clickhouse_cluster": None}) if node_only else settings
     run = _Run(client, settings, progress, read_migrations(folder), on_cluster=not node_only)
     try:
         for sql in _first(settings, on_cluster=not node_only):
             run.do(sql, "database")
-        with only_one(client, settings, LOCK, wait_seconds=wait_for_others):
+        with only_one(client, alone, LOCK, wait_seconds=wait_for_others):
+            if is_restoring(client, settings.clickhouse_database):
+                raise MigrationError("A restore was broken off, and not all is there: run weir restore again.")
             run.steps({} if node_only else _checked(client, settings, run.migrations), record=not node_only)
             if pipes:
                 await_topics(settings, run.migrations, wait_for_topics)
@@ -121,13 +125,19 @@ def plan(client: Client, settings: SinkSettings, *, folder: Traversable | None =
     return [*first, *steps, *_planned_pipes(client, settings, migrations)]
 
 
-def every_statement(settings: SinkSettings, folder: Traversable | None = None) -> list[tuple[str, str]]:
-    """All that an empty ClickHouse is told, in order, each with the file it is from."""
+def every_statement(
+    settings: SinkSettings, folder: Traversable | None = None, *, on_cluster: bool = True
+) -> list[tuple[str, str]]:
+    """All that an empty ClickHouse is told, in order, each with the file it is from; with ``on_cluster`` by one node of
+    a cluster, else by each for itself.
+    """
     migrations = read_migrations(folder)
-    told = [("", sql) for sql in _first(settings)]
-    told += [(m.file, sql) for m in migrations for step in m.steps for sql in rendered(step, settings)]
+    told = [("", sql) for sql in _first(settings, on_cluster=on_cluster)]
+    told += [
+        (m.file, sql) for m in migrations for step in m.steps for sql in rendered(step, settings, on_cluster=on_cluster)
+    ]
     for name, definition in newest_pipes(migrations).items():
-        pipe = pipe_of(name, definition, settings)
+        pipe = pipe_of(name, definition, settings, on_cluster=on_cluster)
         told += [(pipe.file, sql) for sql in pipe.statements[2:]]
     return told
 

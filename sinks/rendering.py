@@ -16,21 +16,13 @@ from sinks.tables import TABLES
 
 EVERYWHERE = frozenset(
     {
-        "profiles",
-        "groups",
-        "identities",
-        "erased",
-        "dead_letter_outcomes",
-        "rollup_checks",
-        "retained",
-        "retention_runs",
-        "retention_passed",
-        "audits",
-        "schema_migrations",
+        *("profiles", "groups", "identities"),
+        *("erased", "dead_letter_outcomes", "retained", "retention_runs", "retention_passed"),
+        *("rollup_checks", "audits", "schema_migrations"),
     }
 )
-"""Tables that every node of a cluster has whole. All but the last two keep the newest version of a row only, so that a
-message that two shards take changes nothing.
+"""Tables that every node of a cluster has whole: those that keep the newest version of a row only, so that a message
+that two shards take changes nothing, and those that commands write.
 """
 
 _PLACEHOLDER = re.compile(r"\{\{([a-z_]+)(?::([^}]*))?\}\}")

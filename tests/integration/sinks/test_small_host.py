@@ -36,7 +36,7 @@ def test_the_engine_has_taken_its_bounds(client: Client) -> None:
     sql = "select name, toUInt64(value) from system.server_settings where name in {names:Array(String)}"
     caches = ("mark_cache_size", "primary_index_cache_size", "index_mark_cache_size", "compiled_expression_cache_size")
     names = {"names": ["max_server_memory_usage", "merges_mutations_memory_usage_soft_limit", *caches]}
-    found = dict(client.query(sql, names).result_rows)
+    found = {str(name): int(value) for name, value in client.query(sql, names).result_rows}
     assert found["max_server_memory_usage"] == MEMORY
     assert found["merges_mutations_memory_usage_soft_limit"] == MEMORY // 2
     assert {found[name] for name in caches} == {MEMORY // 16}

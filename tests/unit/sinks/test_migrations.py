@@ -25,20 +25,18 @@ def test_released_files_are_numbered_without_a_gap() -> None:
 
 
 REPEATABLE = (
-    "if not exists",
-    "if exists",
-    "create or replace view",
-    "modify query",
-    "modify ttl",
-    "materialize projection",
+    *("if not exists", "if exists", "create or replace view", "modify query", "modify ttl", "modify setting"),
+    *("modify column", "materialize projection"),
 )
+# A row that comes twice changes nothing there: bits are set, the newest stands.
+FILLED_AGAIN = ("insert into {{database}}.active_days ",)
 
 
 def test_every_step_can_be_done_twice() -> None:
     for migration in read_migrations():
         for step in migration.statements:
             # A paused section is done again from its first statement on, which makes room.
-            repeatable = step.section >= 0 or any(words in step.sql for words in REPEATABLE)
+            repeatable = step.section >= 0 or any(words in step.sql for words in (*REPEATABLE, *FILLED_AGAIN))
             assert repeatable, f"{migration.file}: {step.sql[:80]}"
             if step.section >= 0:
                 first = migration.statements[step.section].sql
