@@ -46,7 +46,7 @@ class Project(Base):
     origins: Mapped[list[str]] = mapped_column(JSON, default=list)
     timezone: Mapped[str] = mapped_column(String(64), default="UTC")
     week_start: Mapped[int] = mapped_column(default=1)
-    retention_days: Mapped[int] = mapped_column(default=400)
+    retention_days: Mapped[int] = mapped_column(default=90)
     currency: Mapped[str] = mapped_column(String(3), default="USD")
     bot_policy: Mapped[str] = mapped_column(String(8), default="drop")
     filters: Mapped[list[dict[str, str]]] = mapped_column(JSON, default=list)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from confluent_kafka import (
@@ -117,15 +118,21 @@ class KafkaLog:
 
     def epochs(self) -> dict[str, int]:
         """The present epoch of every registered topic."""
-        found: dict[str, int] = {}
+        return {record["topic"]: record["epoch"] for record in self._control("log/")}
+
+    def retention_days(self) -> dict[str, int]:
+        """How many days each project that is there keeps its events."""
+        return {record["id"]: record["retention_days"] for record in self._control("project/")}
+
+    def _control(self, prefix: str) -> list[dict[str, Any]]:
+        """The newest control records of a kind, without those that were taken back."""
+        found: dict[bytes, bytes | None] = {}
         ranges = {part: (reach.low, reach.end) for part, reach in self.reach(topics.CONTROL).items()}
         for message in self.messages(topics.CONTROL, ranges):
             key = message.key()
-            value = message.value()
-            if key is not None and key.startswith(b"log/") and value:
-                record = orjson.loads(value)
-                found[record["topic"]] = record["epoch"]
-        return found
+            if key is not None and key.startswith(prefix.encode()):
+                found[key] = message.value()
+        return [orjson.loads(value) for value in found.values() if value]
 
     def _take(self, message: Message, wanted: dict[int, tuple[int, int]], first: bool) -> Iterator[Message]:
         partition, offset = message.partition(), message.offset()

@@ -56,13 +56,25 @@ def read_signatures(
     return {datetime.fromtimestamp(piece, UTC): Signature(int(digest), int(number)) for piece, digest, number in rows}
 
 
-def read_checked(client: Client, rollup: Rollup) -> dict[datetime, int]:
-    """Per piece that was found equal: the digest of its table's rows then."""
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """That a piece was found equal: when, and the digest of its table's rows then."""
+
+    digest: int
+    at: datetime
+
+
+def read_checked(client: Client, rollup: Rollup) -> dict[datetime, Checked]:
+    """Per piece that was found equal."""
     rows = client.query(
-        "select toUnixTimestamp(piece), signature from rollup_checks final where rollup = {rollup:String}",
+        "select toUnixTimestamp(piece), signature, toUnixTimestamp(checked_at) from rollup_checks final "
+        "where rollup = {rollup:String}",
         {"rollup": rollup.table},
     ).result_rows
-    return {datetime.fromtimestamp(piece, UTC): int(digest) for piece, digest in rows}
+    return {
+        datetime.fromtimestamp(piece, UTC): Checked(int(digest), datetime.fromtimestamp(when, UTC))
+        for piece, digest, when in rows
+    }
 
 
 def write_checked(client: Client, rollup: Rollup, found: Mapping[datetime, int]) -> None:

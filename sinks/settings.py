@@ -50,6 +50,24 @@ class StoreSettings(BaseSettings):
     kafka_heartbeat_interval_ms: int = Field(1500, ge=100, description="Heartbeat of the Kafka consumers.")
 
 
+class AuditorSettings(BaseSettings):
+    """The auditor. Every field is the variable ``WEIR_AUDITOR_<NAME>``."""
+
+    model_config = SettingsConfigDict(env_prefix="WEIR_AUDITOR_", frozen=True, extra="ignore")
+
+    interval_seconds: float = Field(300, ge=1, description="From the beginning of a round to that of the next.")
+    patience_seconds: float = Field(60, ge=0, description="How long workers and ClickHouse may take to catch up.")
+    quiet_seconds: float = Field(60, ge=0, description="Rollups are compared in hours that did not change for so long.")
+    complete_hours: float = Field(24, ge=0, description="How often everything is compared message by message.")
+    sweep_days: float = Field(7, ge=0, description="How often hours are compared whose rows have not changed.")
+    rows_per_round: int = Field(
+        20_000_000, ge=1, description="Rows of a table compared with each of its rollups in a round; more wait."
+    )
+    retention: bool = Field(True, description="Whether rows that are older than their project keeps them are taken.")
+    metrics_host: str = Field("127.0.0.1", description="Address of metrics and health.")
+    metrics_port: int = Field(8055, ge=0, le=65535, description="Port of metrics and health.")
+
+
 class SinkSettings(BaseSettings):
     """Where ClickHouse and Kafka are. Every field is the variable ``WEIR_<NAME>``."""
 

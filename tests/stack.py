@@ -44,6 +44,7 @@ class Stack:
             "WEIR_WORKER_METRICS_PORT": str(free_row(4)),
             "WEIR_PAGE_BUILD": "true" if page else "false",
             "WEIR_GEO_DOWNLOAD": "false",
+            "WEIR_AUDITOR": "false",
             "PYTHONPATH": str(REPOSITORY),
             **(environment or {}),
         }

@@ -90,6 +90,7 @@ def named_ports(settings: Settings) -> list[tuple[str, int, str]]:
             (worker_name(number).replace("_", " "), worker_port(settings, number), "WEIR_WORKER_METRICS_PORT")
             for number in range(1, settings.workers + 1)
         ),
+        *([("auditor", settings.auditor_metrics_port, "WEIR_AUDITOR_METRICS_PORT")] if settings.auditor else []),
     ]
 
 

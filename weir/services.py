@@ -11,9 +11,9 @@ from weir.local import broker
 from weir.local.broker import LocalBroker
 from weir.settings import LOOPBACK, Settings
 
-START_ORDER = ("broker", "store", "gateway", "worker", "query_api")
+START_ORDER = ("broker", "store", "gateway", "worker", "query_api", "auditor")
 """As they need each other; workers after the first are called ``worker_2`` and so on."""
-STOP_ORDER = ("gateway", "worker", "query_api", "archive", "store", "broker")
+STOP_ORDER = ("gateway", "auditor", "worker", "query_api", "archive", "store", "broker")
 """Nothing is taken from anybody who is still at work."""
 
 Condition = Literal["up", "not ready", "not answering"]
@@ -24,7 +24,14 @@ as one that hangs.
 PATIENT_SECONDS = 5.0
 """For who asks once: a machine that is busy may take longer than a second over an answer."""
 _ASK_SECONDS = 1.0
-_PATHS = {"store": "/ping", "gateway": "/readyz", "worker": "/metrics", "query_api": "/healthz", "archive": "/metrics"}
+_PATHS = {
+    "store": "/ping",
+    "gateway": "/readyz",
+    "worker": "/metrics",
+    "query_api": "/healthz",
+    "auditor": "/healthcheck",
+    "archive": "/metrics",
+}
 _WORKER_READY = "weir_worker_ready 1.0"
 """The line of a worker's metrics that says that its partitions are loaded (`streams.metrics.READY`)."""
 
@@ -91,6 +98,17 @@ def local_services(settings: Settings) -> list[Service]:
             )
         )
     services.append(Service("query_api", weir_command("query_api"), settings.query_api_url, stop_seconds=10))
+    if settings.auditor:
+        port = settings.auditor_metrics_port
+        services.append(
+            Service(
+                "auditor",
+                weir_command("auditor"),
+                f"http://{LOOPBACK}:{port}",
+                stop_seconds=20,
+                environment={"WEIR_AUDITOR_METRICS_PORT": str(port), "WEIR_AUDITOR_METRICS_HOST": LOOPBACK},
+            )
+        )
     if settings.archive_location:
         address = f"http://{LOOPBACK}:{settings.archive_metrics_port}"
         services.append(Service("archive", weir_command("archive", "run"), address, stop_seconds=20))

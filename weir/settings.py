@@ -67,6 +67,8 @@ class Settings(BaseSettings):
         None, description="ClickHouse's HTTP address; by default the local store's port."
     )
     clickhouse_database: str = Field("weir", description="ClickHouse database.")
+    auditor: bool = Field(True, description="Whether the auditor is started.")
+    auditor_metrics_port: int = Field(8055, ge=1, le=65535, description="Port of the auditor's metrics and health.")
     backup_location: Path | None = Field(
         None, description="Folder of backups, which ClickHouse has to see too; by default backups/ in the home directory."
     )

@@ -130,7 +130,7 @@ class Supervisor:
             self._tick()
             for running in waiting:
                 late = running.failures_in_a_row >= _TRIES or time.monotonic() > deadline
-                if late and running.service.kind == "worker":
+                if late and running.service.kind in ("worker", "auditor"):
                     # One that refuses to go on is mended with the broker running, and events can be taken meanwhile.
                     wanted.remove(running)
                 elif late and running.status.state != "up":

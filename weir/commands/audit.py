@@ -6,11 +6,13 @@ import click
 
 from sinks.audit import audit as run_audit
 from sinks.audit_report import render
+from sinks.auditor import last_clean
 from sinks.errors import SinkError
 from weir.errors import WeirError
 from weir.prepare import sink_settings
 from weir.services import PATIENT_SECONDS, ask
 from weir.settings import Settings, load
+from weir.spool import spool_report
 from weir.stack import running_state
 
 COULD_NOT_LOOK = 2
@@ -18,8 +20,11 @@ COULD_NOT_LOOK = 2
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option(
+    "--quick", is_flag=True, help="Compare by message only what came since the auditor's last clean report; no rollups."
+)
 @click.option("--wait", "seconds", type=float, default=60.0, show_default=True, help="Seconds to wait for readers.")
-def audit(*, as_json: bool, seconds: float) -> None:
+def audit(*, as_json: bool, quick: bool, seconds: float) -> None:
     """Compare raw log, ledger, tables and rollups.
 
     Exit status 0 only when every event is accounted for, 1 when something is wrong, 2 when it could not be looked at.
@@ -29,11 +34,30 @@ def audit(*, as_json: bool, seconds: float) -> None:
     if (why := _cannot_look(settings)) is not None:
         raise WeirError(why, status=COULD_NOT_LOOK)
     try:
-        report = run_audit(sink_settings(settings), patience_seconds=seconds, progress=tell)
+        sinks = sink_settings(settings)
+        since = last_clean(sinks) if quick else None
+        report = run_audit(
+            sinks,
+            patience_seconds=seconds,
+            progress=tell,
+            since=since.reached if since is not None else None,
+            rollups=since is None,
+        )
     except SinkError as error:
         raise WeirError(str(error), status=COULD_NOT_LOOK) from error
+    if (note := _spooled(settings)) is not None:
+        report = report.model_copy(update={"notes": (*report.notes, note)})
     click.echo(report.model_dump_json(indent=2) if as_json else render(report))
     sys.exit(0 if report.clean else 1)
+
+
+def _spooled(settings: Settings) -> str | None:
+    """What was answered and is not in the log yet: nothing has gone missing, and nothing of it is compared."""
+    spool = spool_report(settings.gateway_url, settings.home / "spool")
+    if spool is None:
+        return None
+    number = "Some" if spool.envelopes is None else f"{spool.envelopes:,}"
+    return f"{number} envelopes wait in the gateway's spool for Kafka ({spool.bytes:,} bytes)."
 
 
 def _cannot_look(settings: Settings) -> str | None:

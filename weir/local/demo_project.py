@@ -15,6 +15,7 @@ from weir.local.home import make_home
 
 ORGANIZATION = "demo"
 PROJECT = "demo"
+LONGEST_DAYS = 400
 ORIGINS = ("*", "https://demo.example")
 """Any page may send to the demo project without a secret. The second is its domain for those that know it by one."""
 
@@ -53,7 +54,9 @@ def ensure_demo_project(engine: Engine, home: Path) -> DemoProject:
         if session.get(Organization, ORGANIZATION) is None:
             create_organization(session, ORGANIZATION, "Demo")
         if find_project(session, PROJECT) is None:
-            create_project(session, ORGANIZATION, PROJECT, "Demo shop", origins=ORIGINS)
+            demo_project = create_project(session, ORGANIZATION, PROJECT, "Demo shop", origins=ORIGINS)
+            # So that as much history as anybody wants to see can be sent to it.
+            demo_project.retention_days = LONGEST_DAYS
         demo = DemoProject(
             project_id=PROJECT,
             write=_client(session, ClientType.WRITE, known.write if known else None),

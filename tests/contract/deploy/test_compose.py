@@ -16,7 +16,7 @@ SERVICES: dict[str, dict[str, Any]] = compose()["services"]
 
 def test_all_services_of_a_stack_are_there() -> None:
     commands = {container.arguments[0] for container in composed() if container.arguments}
-    assert {"topics", "migrate", "gateway", "worker", "query-api"} <= commands
+    assert {"topics", "migrate", "gateway", "worker", "query-api", "auditor"} <= commands
     assert commands <= set(COMMANDS)
     assert {"kafka", "clickhouse", "postgres"} <= set(SERVICES)
 

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings
 from control.database import open_database
 from ingest.settings import GatewaySettings
 from query_api.settings import QueryApiSettings
-from sinks.settings import SinkSettings, StoreSettings
+from sinks.settings import AuditorSettings, SinkSettings, StoreSettings
 from streams.settings import WorkerSettings
 from tests.broker import REPOSITORY
 from tests.contract.deploy.manifests import Container, compose, containers
@@ -26,11 +26,13 @@ CLASSES: tuple[type[BaseSettings], ...] = (
     QueryApiSettings,
     SinkSettings,
     StoreSettings,
+    AuditorSettings,
 )
 READ_BY: dict[str, tuple[type[BaseSettings], ...]] = {
     "gateway": (GatewaySettings,),
     "worker": (WorkerSettings,),
     "query-api": (QueryApiSettings,),
+    "auditor": (AuditorSettings, Settings, SinkSettings),
     "topics": (Settings,),
     "migrate": (Settings, SinkSettings),
 }

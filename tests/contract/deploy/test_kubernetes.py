@@ -45,7 +45,14 @@ def test_a_container_runs_a_command_of_ours(container: Container) -> None:
 
 
 def test_all_services_are_there() -> None:
-    assert {container.arguments[0] for container in OURS} == {"topics", "migrate", "gateway", "worker", "query-api"}
+    assert {container.arguments[0] for container in OURS} == {
+        "topics",
+        "migrate",
+        "gateway",
+        "worker",
+        "query-api",
+        "auditor",
+    }
 
 
 @pytest.mark.parametrize("container", OURS, ids=lambda container: container.place)
@@ -56,8 +63,8 @@ def test_ports_are_those_it_listens_on(container: Container) -> None:
         assert ports == {"http": PORTS[command]}
         assert container.described["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
         assert container.described["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
-    elif command == "worker":
-        assert ports == {"metrics": int(container.environment["WEIR_WORKER_METRICS_PORT"])}
+    elif command in ("worker", "auditor"):
+        assert ports == {"metrics": int(container.environment[f"WEIR_{command.upper()}_METRICS_PORT"])}
     else:
         assert ports == {}
 

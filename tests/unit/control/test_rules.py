@@ -45,7 +45,9 @@ def published(session: Session) -> ProjectRecord:
 
 
 def test_a_new_project_has_the_defaults_of_its_record(session: Session) -> None:
-    assert published(session) == ProjectRecord(id="shop", organization_id="acme", name="Shop")
+    # But for one: a record that does not say how long is of a project that keeps its rows for as long as can be.
+    made = published(session)
+    assert made == ProjectRecord(id="shop", organization_id="acme", name="Shop", retention_days=90)
     assert [project.id for project in list_projects(session)] == ["shop"]
 
 

@@ -95,10 +95,17 @@ def test_a_taken_port_names_the_process_and_the_variable(taken: int) -> None:
 
 def test_every_port_is_asked(tmp_path: Path) -> None:
     ports = {"broker_port": 1, "controller_port": 2, "store_port": 3, "gateway_port": 4, "query_api_port": 5}
-    settings = Settings.model_validate({"home": tmp_path, **ports, "worker_metrics_port": 6, "workers": 2})
+    settings = Settings.model_validate(
+        {"home": tmp_path, **ports, "worker_metrics_port": 6, "workers": 2, "auditor_metrics_port": 8}
+    )
     asked = [(port, variable) for _, port, variable in doctor.named_ports(settings)]
     expected = [(port, f"WEIR_{name.upper()}") for name, port in ports.items()]
-    assert asked == [*expected, (6, "WEIR_WORKER_METRICS_PORT"), (7, "WEIR_WORKER_METRICS_PORT")]
+    assert asked == [
+        *expected,
+        (6, "WEIR_WORKER_METRICS_PORT"),
+        (7, "WEIR_WORKER_METRICS_PORT"),
+        (8, "WEIR_AUDITOR_METRICS_PORT"),
+    ]
 
 
 def test_a_full_disk_is_told(tmp_path: Path) -> None:

@@ -1,0 +1,61 @@
+"""`weir rebuild`: rollups made anew from their tables."""
+
+from datetime import UTC, datetime
+
+import click
+
+from sinks.errors import SinkError
+from sinks.rebuild import rebuild as rebuild_rollup
+from sinks.rollups import ROLLUPS
+from sinks.shadow.lock import locked
+from weir.clickhouse import clickhouse
+from weir.commands.entry import run
+from weir.errors import WeirError
+from weir.prepare import sink_settings
+from weir.settings import load
+
+
+@click.command()
+@click.option("--from", "since", required=True, help="Beginning, UTC: 2026-03-01, or 2026-03-01T10:00.")
+@click.option("--to", "until", help="End, not included; by default now.")
+@click.option(
+    "--rollup",
+    "names",
+    multiple=True,
+    type=click.Choice([rollup.table for rollup in ROLLUPS]),
+    help="Which one; may be repeated; by default all.",
+)
+def rebuild(since: str, until: str | None, names: tuple[str, ...]) -> None:
+    """Make rollups anew from their tables, whether they differ or not, while events flow.
+
+    Readers see each month of a rollup change at once. What retention has taken from the tables stays in the rollups.
+    """
+    settings = load()
+    start, end = _moment(since), datetime.now(UTC) if until is None else _moment(until)
+    if start >= end:
+        raise WeirError("The time ends before it begins: --from is the earlier one.")
+    with clickhouse(settings) as client:
+        try:
+            with locked(client, sink_settings(settings)):
+                for rollup in ROLLUPS:
+                    if not names or rollup.table in names:
+                        made = rebuild_rollup(client, sink_settings(settings), rollup, start, end, _tell)
+                        click.echo(f"{rollup.table}: {made:,} {rollup.grain}s made anew")
+        except SinkError as error:
+            raise WeirError(str(error)) from error
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise WeirError(f"{text} is no time: say, for example, 2026-03-01 or 2026-03-01T10:00.") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _tell(doing: str) -> None:
+    click.echo(f"{doing} …", err=True)
+
+
+if __name__ == "__main__":
+    run(rebuild)
