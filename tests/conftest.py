@@ -8,6 +8,7 @@ from hypothesis import settings
 
 from tests.broker import Broker, running_broker
 from tests.java import want_quick_starts
+from tests.order import arrange
 from tests.stack import Stack, running_stack
 
 # Hundreds of processes are started: none of them should compile Weir anew.
@@ -17,6 +18,16 @@ want_quick_starts()
 # A test never asserts on time: a loaded machine is not a defect.
 settings.register_profile("weir", deadline=None)
 settings.load_profile("weir")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Otherwise the files with most tests come first, which are those that take no time.
+    config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    arrange(items)
 
 
 @pytest.fixture(scope="session")
