@@ -235,11 +235,14 @@ def _begin(device: Device, event: Prepared, profile_id: str, place: Place, rows:
     if not late:
         end_current(device, place, rows)
     session_owner = device.session_owner
-    if event.time < max(place.stamp - REMEMBERED_MS, device.forgotten_at + _IDS_USED_MS):
-        # The event itself may be one that was there before, and is forgotten with its device.
-        session_owner = f"{session_owner}:late:{event.event_id}:{place.stamp}"
-    elif late:
+    is_old = event.time < max(place.stamp - REMEMBERED_MS, device.forgotten_at + _IDS_USED_MS)
+    if late or is_old:
         session_owner = f"{session_owner}:late:{event.event_id}"
+        # The event itself may be one that was there before, and is forgotten by the ring, or with its device.
+        if device.ring.has_forgotten:
+            session_owner = f"{session_owner}:{place.epoch}:{place.offset}:{place.line}"
+        elif is_old:
+            session_owner = f"{session_owner}:{place.stamp}"
     begun = begin(device.project_id, device.device_id, session_owner, event, profile_id, late)
     # The session that falls out of memory is emitted as it stands: nothing will change it any more.
     if device.earlier is not None and device.earlier["session_id"] in device.emitted:

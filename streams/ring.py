@@ -46,6 +46,11 @@ class Ring:
         self.segment = segment + id_hash
         return True
 
+    @property
+    def has_forgotten(self) -> bool:
+        """Whether there were ids that are not known any more: what comes now may be a repeat of one."""
+        return self.filling > FULL_SEGMENTS
+
     def slots(self) -> Iterator[int]:
         """The slots that hold a full segment."""
         return (number % FULL_SEGMENTS for number in range(max(0, self.filling - FULL_SEGMENTS), self.filling))

@@ -223,6 +223,27 @@ def test_repeats_change_nothing(device: str) -> None:
     assert [row["repeated"] for row in partition.rows(topics.LEDGER) if row["kind"] == "message"] == [0, 1, 0, 1]
 
 
+@pytest.mark.parametrize("lines", [1, 2_000], ids=["messages of one", "one message"])
+def test_a_late_event_that_is_repeated_when_nobody_remembers_it_makes_a_session_of_its_own(lines: int) -> None:
+    """Beyond what the ring remembers it counts again, but no session's row is said twice."""
+    late = track(time=NOON - 3 * HOUR, event_id="late")
+    others = [track(time=NOON + number, event_id=f"{number}") for number in range(1_100)]
+    # One of another time between them, so that the first is no longer the device's earlier session.
+    between = track(time=NOON - 6 * HOUR, event_id="between")
+    events = [others[0], late, *others[1:], between, late]
+    log = RawLog()
+    for first in range(0, len(events), lines):
+        log.send(NOON + HOUR, *events[first : first + lines])
+    partition = process(log)
+    found = sorted((row["started_at"], row["event_count"]) for row in partition.sessions().values())
+    assert found == [
+        (clickhouse_time(NOON - 6 * HOUR), 1),
+        (clickhouse_time(NOON - 3 * HOUR), 1),
+        (clickhouse_time(NOON - 3 * HOUR), 1),
+        (clickhouse_time(NOON), 1_100),
+    ]
+
+
 def test_a_repeat_is_known_to_its_device_alone() -> None:
     partition = live(track("device-1", event_id="order-1"), track("device-2", event_id="order-1"))
     assert len(partition.events("screen_view")) == 2
