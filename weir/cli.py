@@ -28,6 +28,7 @@ COMMANDS = (
     "archive",
     "reprocess",
     "export",
+    "import",
     "backup",
     "restore",
     "positions",
@@ -40,7 +41,8 @@ COMMANDS = (
 )
 """Each is the function of its name in the module of its name (`weir.commands.dead_letters.dead_letters`)."""
 
-_BUILT_IN = {"filter": "filter_"}
+_BUILT_IN = {"filter": "filter_", "import": "import_"}
+_MODULES = {"import": "import_"}
 
 
 class _Commands(click.Group):
@@ -53,7 +55,9 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
         module = cmd_name.replace("-", "_")
-        found: click.Command = getattr(import_module(f"weir.commands.{module}"), _BUILT_IN.get(module, module))
+        found: click.Command = getattr(
+            import_module(f"weir.commands.{_MODULES.get(module, module)}"), _BUILT_IN.get(module, module)
+        )
         return found
 
 
