@@ -1,0 +1,175 @@
+"""The questions, each as Weir asks it and as one would ask a plain table of events."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from bench.store.traffic import Traffic
+from query_api.periods import Interval, Period
+from query_api.sql.builder import Query, Select, build
+from query_api.sql.conditions import Conditions
+from query_api.sql.funnel import funnel
+from query_api.sql.lifecycle import lifecycle
+from query_api.sql.lists import Dimension, event_names, pages, sessions_by
+from query_api.sql.overview import live, overview
+from query_api.sql.retention import retention
+from query_api.sql.stickiness import stickiness
+from query_api.sql.tables import EVENTS
+from query_api.sql.time import bounds, bucket, within
+from schemas.conditions import Condition, Operator
+from schemas.rules import RuleStep
+
+DATABASE, PROJECT = "weir", "shop"
+STEPS = ("search", "add_to_cart", "checkout", "purchase")
+_ZONE = ZoneInfo("Europe/Berlin")
+_OURS = "project_id = 'shop' and bot = '' and synthesized = 0"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question; ``bound``: the milliseconds it may take; ``plain``: the same of ``plain_events``."""
+
+    name: str
+    queries: tuple[Query, ...]
+    plain: tuple[str, ...]
+    bound: int | None = None
+
+
+def questions(traffic: Traffic) -> list[Question]:
+    """All questions, about the newest days of the data."""
+    end = datetime.combine(datetime.fromtimestamp(traffic.end_ms / 1000, UTC).date(), time(), _ZONE)
+    month = Period(end - timedelta(days=30), end, Interval.DAY)
+    twelve_weeks = Period(end - timedelta(weeks=12), end, Interval.WEEK)
+    return [*_of_rollups(traffic, month), *_of_events(month), *_of_active_days(month, twelve_weeks)]
+
+
+def _of_rollups(traffic: Traffic, month: Period) -> list[Question]:
+    recent = _between(month)
+    sources = f"""select referrer_name, uniqExact(session_id) as sessions, uniqExact(device_id) from plain_events
+        where {_OURS} and {recent} group by referrer_name order by sessions desc limit 10"""
+    now = traffic.end_ms / 1000 - 6 * 3600
+    live_sql = f"""select uniqExact(device_id) from plain_events where {_OURS} and created_at > {now} - 300
+        and created_at <= {now} + 60"""
+    return [
+        Question(
+            "overview, 30 days and the 30 before", tuple(overview(DATABASE, PROJECT, month)), _plain_overview(month), 50
+        ),
+        Question(
+            "top pages, 30 days",
+            _all(pages(DATABASE, PROJECT, month, 10)),
+            (
+                f"""select origin, path, argMax(title, created_at), count() as views, uniqExact(device_id),
+                    uniqExact(session_id) from plain_events where {_OURS} and {recent} and name = 'screen_view'
+                    group by origin, path order by views desc limit 10""",
+            ),
+            50,
+        ),
+        Question(
+            "top sources, 30 days",
+            _all(sessions_by(Dimension.REFERRER_NAME, DATABASE, PROJECT, month, 10)),
+            (sources,),
+            50,
+        ),
+        Question(
+            "top countries, 30 days",
+            _all(sessions_by(Dimension.COUNTRY, DATABASE, PROJECT, month, 10)),
+            (sources.replace("referrer_name", "country"),),
+            50,
+        ),
+        Question(
+            "top events, 30 days",
+            _all(event_names(DATABASE, PROJECT, month, 10)),
+            (
+                f"""select name, count() as n, uniqExact(device_id) from plain_events where {_OURS} and {recent}
+                    group by name order by n desc limit 10""",
+            ),
+            50,
+        ),
+        Question("live visitors", _all(live(DATABASE, PROJECT, now)), (live_sql,), 20),
+    ]
+
+
+def _of_events(month: Period) -> list[Question]:
+    recent = _between(month)
+    asked = Conditions()
+    pro = asked.every([Condition(name="properties.plan", operator=Operator.IS, values=("pro",))])
+    series = Select(
+        {
+            "bucket": bucket("created_at"),
+            "value": "country",
+            "events": "count()",
+            "visitors": "uniqExact(cityHash64(device_id))",
+        },
+        EVENTS,
+        where=(within("created_at"), asked.name_in(["purchase"]), *pro),
+        group_by="bucket, value",
+        order_by="bucket, events desc",
+    )
+    buckets = [int(moment.timestamp()) for moment in month.buckets()]
+    filtered = build(DATABASE, PROJECT, series, **bounds(month), **asked.parameters, buckets=buckets)
+    names = ", ".join(f"'{name}'" for name in STEPS)
+    is_step = ", ".join(f"name = '{name}'" for name in STEPS)
+    plain_funnel = f"""select reached, count() from (select device_id,
+        windowFunnel(604800000)(toUInt64(toUnixTimestamp64Milli(created_at)), {is_step}) as reached from plain_events
+        where {_OURS} and {recent} and name in ({names}) group by device_id) group by reached order by reached"""
+    plain_series = f"""select toDate(created_at, 'Europe/Berlin') as d, country, count() as n, uniqExact(device_id)
+        from plain_events where {_OURS} and {recent} and name = 'purchase' and properties.plan.:String = 'pro'
+        group by d, country order by d, n desc"""
+    steps = [RuleStep(events=(name,)) for name in STEPS]
+    wide = [RuleStep(events=("screen_view",)), *steps[1:]]
+    week = timedelta(days=7)
+    return [
+        Question("series: purchases of a plan by country, 30 days", (filtered,), (plain_series,), 1000),
+        Question(
+            "funnel of 4 steps, 30 days, window 7 days",
+            (funnel(DATABASE, PROJECT, month, steps, week),),
+            (plain_funnel,),
+            2000,
+        ),
+        Question(
+            "the same from any page view on",
+            (funnel(DATABASE, PROJECT, month, wide, week),),
+            (plain_funnel.replace("'search'", "'screen_view'"),),
+            2000,
+        ),
+    ]
+
+
+def _of_active_days(month: Period, weeks: Period) -> list[Question]:
+    start = int(weeks.start.timestamp())
+    plain_retention = f"""select cohort, week, count() from (select intDiv(first - {start}, 604800) as cohort,
+        arrayJoin(groupUniqArray(intDiv(toUnixTimestamp(created_at) - {start}, 604800))) as week from (select device_id,
+        created_at, min(toUnixTimestamp(created_at)) over (partition by device_id) as first from plain_events
+        where {_OURS} and created_at < {weeks.end.timestamp():.0f}) where first >= {start} and created_at >= {start}
+        group by device_id, first) group by cohort, week order by cohort, week"""
+    return [
+        Question("retention, 12 weeks", (retention(DATABASE, PROJECT, weeks),), (plain_retention,), 300),
+        Question("retention of people, 12 weeks", (retention(DATABASE, PROJECT, weeks, people=True),), ()),
+        Question("stickiness, 30 days", stickiness(DATABASE, PROJECT, month), ()),
+        Question("lifecycle, 30 days", (lifecycle(DATABASE, PROJECT, month),), ()),
+    ]
+
+
+def _plain_overview(month: Period) -> tuple[str, ...]:
+    """Visitors and page views by day, and the sessions as far as events tell of them."""
+    both = _between(Period(month.previous().start, month.end, month.interval))
+    start = f"toUnixTimestamp(created_at) >= {month.start.timestamp():.0f}"
+    day = "toDate(created_at, 'Europe/Berlin')"
+    return (
+        f"""select {start} as current, {day} as day, uniqExact(device_id), countIf(name = 'screen_view')
+            from plain_events where {_OURS} and {both} group by grouping sets ((current, day), (current))""",
+        f"""select current, day, count(), countIf(views <= 1), sum(length), sum(views) from (select session_id,
+            min(created_at) as began, dateDiff('millisecond', began, max(created_at)) as length,
+            countIf(name = 'screen_view') as views, toUnixTimestamp(began) >= {month.start.timestamp():.0f} as current,
+            toDate(began, 'Europe/Berlin') as day from plain_events where {_OURS} and {both} group by session_id)
+            group by grouping sets ((current, day), (current))""",
+    )
+
+
+def _between(period: Period) -> str:
+    return f"created_at >= {period.start.timestamp():.0f} and created_at < {period.end.timestamp():.0f}"
+
+
+def _all(found: Query | Sequence[Query]) -> tuple[Query, ...]:
+    return (found,) if isinstance(found, Query) else tuple(found)
