@@ -215,14 +215,17 @@ def take_unread_messages(client: Client, cut: Cut) -> None:
 
 
 def touched_hours(client: Client, cut: Cut) -> list[int]:
-    """The hours whose rollups change, as Unix seconds."""
-    rows = _query(
-        client,
-        cut,
-        "select distinct toUnixTimestamp(toStartOfHour(created_at)) as hour from events "
-        f"where {_condition(client, cut, 'events')} order by hour",
-    )
-    return [int(hour) for (hour,) in rows]
+    """The hours whose rollups change, as Unix seconds: of events, and of sessions that began in them."""
+    found: set[int] = set()
+    for table, time in (("events", "created_at"), ("sessions", "started_at")):
+        rows = _query(
+            client,
+            cut,
+            f"select distinct toUnixTimestamp(toStartOfHour({time})) from {table} "
+            f"where {_condition(client, cut, table)}",
+        )
+        found |= {int(hour) for (hour,) in rows}
+    return sorted(found)
 
 
 def delete_rows(client: Client, settings: SinkSettings, cut: Cut, table: str) -> None:
