@@ -16,7 +16,7 @@ from tests.integration.ingest.gateway_process import (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def gateway_topics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Topics]:
     with running_broker(tmp_path_factory.mktemp("gateway-kafka")) as running:
         topics = Topics(running)
@@ -25,7 +25,7 @@ def gateway_topics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Topics]
         yield topics
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def gateway(gateway_topics: Topics, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     with running_gateway(gateway_topics.broker.bootstrap, tmp_path_factory.mktemp("gateway")) as running:
         yield running

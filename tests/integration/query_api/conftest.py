@@ -54,7 +54,7 @@ class World:
     root: NewClient
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A store with all tables and nothing that consumes."""
     port = free_port()
@@ -79,7 +79,7 @@ def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         log.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(store_url: str, tmp_path_factory: pytest.TempPathFactory) -> World:
     """Ninety days of traffic of three projects, up to NOW."""
     url = f"sqlite:///{tmp_path_factory.mktemp('query-control') / 'control.db'}"

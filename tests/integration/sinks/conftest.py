@@ -15,7 +15,7 @@ from tests.integration.sinks.store import Pipeline, Store, running_store
 NO_BROKER = "127.0.0.1:1"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A store without tables that consume; use databases of your own."""
     with running_store(tmp_path_factory.mktemp("store")) as running:
