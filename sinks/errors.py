@@ -17,6 +17,10 @@ class MigrationError(SinkError):
     """The schema cannot be brought up to date. Nothing is lost; running again is safe."""
 
 
+class RestoreUnderWayError(MigrationError):
+    """A restore was broken off: tables are there in part, and nothing may come in before it is run again."""
+
+
 class AuditError(SinkError):
     """The audit could not look at everything it has to compare."""
 

@@ -33,12 +33,14 @@ class Column:
         """The type without what only says how it is stored."""
         return _bare(self.kind)
 
-    def expression(self, *, arrays: bool) -> str:
-        """How it is read: as it is, or as a text of JSON if it holds more than a value (an array too, unless
-        ``arrays``).
+    def expression(self, *, arrow: bool) -> str:
+        """How it is read: as it is, or as a text of JSON if it holds more than a value. With ``arrow`` as Arrow takes
+        lines of JSON: arrays of values as they are, days by their number.
         """
         quoted, plain = identifier(self.name), self.plain
-        if _PLAIN.match(plain) or (arrays and plain.startswith("Array(") and _PLAIN.match(_bare(plain[6:-1]))):
+        if arrow and plain in ("Date", "Date32"):
+            return f"toInt32({quoted}) as {quoted}"
+        if _PLAIN.match(plain) or (arrow and plain.startswith("Array(") and _PLAIN.match(_bare(plain[6:-1]))):
             return quoted
         if plain.startswith(("Array(", "JSON", "Map(", "Tuple(", "Object(", "Nested(", "Dynamic", "Variant(")):
             return f"toJSONString({quoted}) as {quoted}"
@@ -113,7 +115,7 @@ class Csv(Format):
         self._write(",".join(_csv_name(column.name) for column in columns).encode() + b"\n")
 
     def select(self, query: str) -> str:
-        return f"select {', '.join(column.expression(arrays=False) for column in self._columns)} from ({query})"
+        return f"select {', '.join(column.expression(arrow=False) for column in self._columns)} from ({query})"
 
     def feed(self, piece: bytes) -> None:
         for number, part in enumerate(piece.split(b'"')):
@@ -146,7 +148,7 @@ class Parquet(Format):
         self._size = 0
 
     def select(self, query: str) -> str:
-        return f"select {', '.join(column.expression(arrays=True) for column in self._columns)} from ({query})"
+        return f"select {', '.join(column.expression(arrow=True) for column in self._columns)} from ({query})"
 
     def feed(self, piece: bytes) -> None:
         self._waiting.append(piece)

@@ -89,7 +89,10 @@ def from_table(client: Client, table: str, asked: Asked) -> Source:
         conditions.append("sign = 1")
     if "is_deleted" in names:
         conditions.append("is_deleted = 0")
-    shown = ", ".join(_shown(table, name, kind) for name, kind, _ in columns if name not in _OWN)
+    told = [(name, kind) for name, kind, _ in columns if name not in _OWN] or [
+        (name, kind) for name, kind, _ in columns
+    ]
+    shown = ", ".join(_shown(table, name, kind) for name, kind in told)
     # A column that is shown otherwise than it is stored has its own name; conditions mean what is stored.
     base = f"select {shown} from {identifier(table)} as stored{' final' if is_merged else ''}"
     select = f"{base} where {' and '.join(conditions or ['1'])}"

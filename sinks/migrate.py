@@ -17,7 +17,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from sinks.backup import is_restoring
-from sinks.errors import LockedError, MigrationError
+from sinks.errors import LockedError, MigrationError, RestoreUnderWayError
 from sinks.lock import only_one
 from sinks.migration_files import Migration, newest_pipes, read_migrations
 from sinks.pipes import Pipe, await_topics, is_laid, paused, pipe_of, put_on
@@ -92,7 +92,7 @@ def migrate(
             run.do(sql, "database")
         with only_one(client, alone, LOCK, wait_seconds=wait_for_others):
             if is_restoring(client, settings.clickhouse_database):
-                raise MigrationError("A restore was broken off, and not all is there: run weir restore again.")
+                raise RestoreUnderWayError("A restore was broken off, and not all is there: run weir restore again.")
             run.steps({} if node_only else _checked(client, settings, run.migrations), record=not node_only)
             if pipes:
                 await_topics(settings, run.migrations, wait_for_topics)

@@ -1,5 +1,8 @@
 """The one error the command shows to a person."""
 
+RESTORE_UNDER_WAY = 3
+"""Exit status of `weir migrate` when it has to wait for the end of a restore."""
+
 
 class WeirError(Exception):
     """A problem told in one sentence that includes the remedy.

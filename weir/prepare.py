@@ -15,10 +15,10 @@ from control.publish import Publisher
 from control.salts import rotate_salts
 from schemas.topics import TOPICS
 from sinks.client import connect
-from sinks.errors import SinkError
+from sinks.errors import RestoreUnderWayError, SinkError
 from sinks.migrate import migrate as migrate_store
 from sinks.settings import SinkSettings
-from weir.errors import WeirError
+from weir.errors import RESTORE_UNDER_WAY, WeirError
 from weir.local.demo_project import ensure_demo_project
 from weir.local.home import make_home
 from weir.settings import Settings
@@ -89,6 +89,8 @@ def make_tables(settings: Settings, *, node_only: bool = False) -> int:
     try:
         with closing(connect(sink_settings(settings))) as client:
             return len(migrate_store(client, sink_settings(settings), node_only=node_only))
+    except RestoreUnderWayError as error:
+        raise WeirError(str(error), status=RESTORE_UNDER_WAY) from error
     except SinkError as error:
         raise WeirError(str(error)) from error
 

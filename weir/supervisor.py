@@ -15,14 +15,14 @@ from contextlib import contextmanager
 from types import FrameType
 
 from weir.doctor import first_problem
-from weir.errors import WeirError
+from weir.errors import RESTORE_UNDER_WAY, WeirError
 from weir.local import broker, geo, page
 from weir.local.jars import fetch_jars
 from weir.local.state import Phase, StackState, Step, read_state, take_lock, write_state
 from weir.orphans import stop_orphans
 from weir.running import Running
 from weir.services import STOP_ORDER, local_broker, local_services, weir_command
-from weir.settings import Settings, service_environment
+from weir.settings import Settings, in_force, service_environment
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Supervisor:
     def __init__(self, settings: Settings, pid: int) -> None:
         self._settings = settings
         self._home = settings.home.resolve()
-        self._state = StackState(supervisor=pid)
+        self._state = StackState(supervisor=pid, settings=in_force(settings))
         self._running: list[Running] = []
         self._asked_to_stop = False
         self._probes = ThreadPoolExecutor(max_workers=8, thread_name_prefix="probe")
@@ -110,7 +110,7 @@ class Supervisor:
         with self._step("store", f"ClickHouse on {self._settings.store_url}"):
             self._await_up("store")
         with self._step("tables", "tables and views"):
-            self._do("migrate")
+            self._migrate()
         with self._step("services", "gateway, worker, query API"):
             self._await_up(*others)
         if building is not None:
@@ -138,6 +138,16 @@ class Supervisor:
                         f"The {running.service.name} does not come up ({running.last_words()}): see {running.log_file}."
                     )
 
+    def _migrate(self) -> None:
+        """Bring the tables up to date, unless a restore was broken off: to run it again, all else has to be up."""
+        try:
+            self._do("migrate")
+        except WeirError as error:
+            if error.status != RESTORE_UNDER_WAY:
+                raise
+            log.warning("%s", error)
+            self._state.warnings.append(str(error))
+
     def _do(self, command: str, *arguments: str) -> None:
         """Run one of our commands to its end. Not in this process: Kafka's client can end the process it is in.
 
@@ -160,7 +170,8 @@ class Supervisor:
                 raise
             said = process.stderr.read().strip().splitlines() if process.stderr else []
         if process.returncode != 0:
-            raise WeirError(said[-1] if said else f"`weir {command}` ended with status {process.returncode}.")
+            why = said[-1] if said else f"`weir {command}` ended with status {process.returncode}."
+            raise WeirError(why, status=process.returncode)
 
     def _watch(self) -> None:
         while True:

@@ -1,6 +1,7 @@
 """What may be exported, and how rows become files."""
 
 import io
+from datetime import date
 
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
@@ -39,6 +40,7 @@ COLUMNS = [
     Column("name", "LowCardinality(Nullable(String))"),
     Column("tags", "Array(LowCardinality(String))"),
     Column("properties", "JSON(max_dynamic_paths=256)"),
+    Column("day", "Date"),
     Column("states", "Map(String, UInt8)"),
 ]
 
@@ -62,8 +64,9 @@ def test_rows_are_counted_wherever_the_stream_is_cut() -> None:
 
 def test_parquet_has_types() -> None:
     out = io.BytesIO()
-    form = Parquet(out, COLUMNS[:5])
-    line = b'{"n":18446744073709551615,"at":"2026-03-01T10:00:00.123Z","name":null,"tags":["x"],"properties":"{}"}\n'
+    form = Parquet(out, COLUMNS[:6])
+    times = b'"at":"2026-03-01T10:00:00.123Z","day":20513'
+    line = b'{"n":18446744073709551615,%b,"name":null,"tags":["x"],"properties":"{}"}\n' % times
     form.feed(line[:20])
     form.feed(line[20:] + line)
     form.end_query()
@@ -76,7 +79,9 @@ def test_parquet_has_types() -> None:
         "string",
         "list<element: string>",
         "string",
+        "date32[day]",
     ]
+    assert table.column("day").to_pylist() == [date(2026, 3, 1)] * 2
     assert table.column("n").to_pylist() == [2**64 - 1] * 2
 
 
