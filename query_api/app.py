@@ -22,13 +22,16 @@ from query_api.live_visitors import LiveView
 from query_api.metrics import Metrics
 from query_api.middleware import CountRequests, SecurityHeaders
 from query_api.page import Page, docs
-from query_api.routes import export, health, lists, live, overview, profiles, projects
+from query_api.routes import export, health, lists, live, overview, profiles, projects, properties
 from query_api.services import Services
 from query_api.settings import QueryApiSettings
 from query_api.store import Store
 
 # The lists take whatever name is left under /insights/{projectId}/, and so come last.
-ROUTERS = (health.router, projects.router, overview.router, profiles.router, lists.router, export.router, live.router)
+ROUTERS = (
+    *(health.router, projects.router, overview.router, profiles.router, properties.router, lists.router),
+    *(export.router, live.router),
+)
 
 _DESCRIPTION = """Numbers of your projects, and the events behind them.
 

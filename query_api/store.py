@@ -41,6 +41,8 @@ class Store:
             "max_memory_usage": settings.query_memory_bytes,
             "max_rows_to_read": settings.query_rows,
             "read_overflow_mode": "throw",
+            # On a cluster, what a condition or a join looks up is asked of all shards, once.
+            "distributed_product_mode": "global",
         }
 
     async def rows(self, query: Query) -> list[dict[str, Any]]:

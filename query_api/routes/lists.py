@@ -72,7 +72,7 @@ async def get_event_names(
     """Names of the events that happened in the period, page views (`screen_view`) among them."""
     query = lists.event_names(services.settings.clickhouse_database, project.id, period, limit)
     return [
-        EventNameRow(name=row["event_name"], count=row["events"], visitors=row["visitors"])
+        EventNameRow(name=row["event_name"], count=row["happened"], visitors=row["visitors"])
         for row in await services.store.rows(query)
     ]
 

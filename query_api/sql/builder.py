@@ -39,10 +39,11 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class In:
-    """The condition that ``expression`` is one of what ``select`` gives."""
+    """The condition that ``expression`` is one of what ``select`` gives, or is none of it."""
 
     expression: str
     select: Select
+    negated: bool = False
     unless: str = ""
     """Another condition that is enough by itself."""
     only_if: str = ""
@@ -98,7 +99,8 @@ def _read(database: str, table: Table) -> tuple[str, list[str]]:
 def _condition(database: str, condition: str | In) -> str:
     if isinstance(condition, str):
         return condition
-    inside = f"{condition.expression} in ({_render(database, condition.select)})"
+    sign = "not in" if condition.negated else "in"
+    inside = f"{condition.expression} {sign} ({_render(database, condition.select)})"
     if condition.only_if:
         inside = f"({condition.only_if} and {inside})"
     return f"{condition.unless} or {inside}" if condition.unless else inside

@@ -3,10 +3,10 @@
 from enum import StrEnum
 
 from query_api.periods import Period
-from query_api.sql.builder import Query, Select, build, quoted
-from query_api.sql.overview import SESSION_SUMS, VISITORS
-from query_api.sql.tables import EVENTS, SESSIONS
-from query_api.sql.time import bounds, within
+from query_api.sql.builder import In, Join, Query, Select, build, quoted
+from query_api.sql.overview import OVER_SESSIONS, ROLLED_VISITORS, VISITORS
+from query_api.sql.tables import EVENT_VISITORS, EVENTS, PAGE_VISITS, PAGES, SESSIONS, VISITS
+from query_api.sql.time import bounds, is_of_half_hours, within
 
 
 class Dimension(StrEnum):
@@ -30,13 +30,17 @@ class Dimension(StrEnum):
     BROWSER_VERSION = "browser_version"
     OS = "os"
     OS_VERSION = "os_version"
+    ENTRY_ORIGIN = "entry_origin"
+    ENTRY_PATH = "entry_path"
+    EXIT_ORIGIN = "exit_origin"
+    EXIT_PATH = "exit_path"
 
 
 _PAGES = Select(
     columns={
         "page_origin": "origin",
         "page_path": "path",
-        "page_title": "argMax(title, created_at)",
+        "page_title": "argMax(title, (created_at, event_id))",
         "pageviews": "count()",
         "visitors": VISITORS,
         "page_sessions": "uniqExactIf(session_id, session_id != '')",
@@ -48,12 +52,66 @@ _PAGES = Select(
     limit="{limit:UInt32}",
 )
 
+# Those that come first are found by their sums alone; by whom they were seen is counted of these only.
+_TOP_PAGES = Select(
+    columns={"top_page": "page"},
+    source=PAGES,
+    where=(within("half_hour"),),
+    group_by="page",
+    order_by="sum(screen_views) desc",
+    limit="{limit:UInt32} with ties",
+)
+_ROLLED_PAGES = Select(
+    columns={
+        **{name: name for name in ("page_origin", "page_path", "page_title", "pageviews", "visitors", "page_sessions")},
+    },
+    source=Select(
+        columns={
+            "of_page": "page",
+            "page_origin": "any(origin)",
+            "page_path": "any(path)",
+            "page_title": "argMaxMerge(title)",
+            "pageviews": "sum(screen_views)",
+        },
+        source=PAGES,
+        where=(within("half_hour"), In("page", _TOP_PAGES)),
+        group_by="of_page",
+    ),
+    joins=(
+        Join(
+            Select(
+                columns={
+                    "seen_page": "page",
+                    "visitors": ROLLED_VISITORS,
+                    "page_sessions": "uniqExactIf(session, session != 0)",
+                },
+                source=PAGE_VISITS,
+                where=(within("half_hour"), In("page", _TOP_PAGES)),
+                group_by="seen_page",
+            ),
+            "seen",
+            "seen.seen_page = source.of_page",
+        ),
+    ),
+    order_by="pageviews desc, page_origin, page_path",
+    limit="{limit:UInt32}",
+)
+
 _EVENT_NAMES = Select(
-    columns={"event_name": "name", "events": "count()", "visitors": VISITORS},
+    columns={"event_name": "name", "happened": "count()", "visitors": VISITORS},
     source=EVENTS,
     where=(within("created_at"),),
     group_by="event_name",
-    order_by="events desc, event_name",
+    order_by="happened desc, event_name",
+    limit="{limit:UInt32}",
+)
+
+_ROLLED_EVENT_NAMES = Select(
+    columns={"event_name": "name", "happened": "sum(events)", "visitors": ROLLED_VISITORS},
+    source=EVENT_VISITORS,
+    where=(within("half_hour"),),
+    group_by="event_name",
+    order_by="happened desc, event_name",
     limit="{limit:UInt32}",
 )
 
@@ -63,7 +121,7 @@ _TOTALS = ("sessions", "bounces", "lasting", "session_ms", "session_views")
 def _by(dimension: Dimension) -> Select:
     # Per value and device first: a device counts as a visitor of a value while a session of it is left there.
     inner = Select(
-        columns={"value": quoted(dimension.value), "visitor": "device_id", **SESSION_SUMS},
+        columns={"value": quoted(dimension.value), "visitor": "device_id", **OVER_SESSIONS},
         source=SESSIONS,
         where=(within("started_at"),),
         group_by="value, visitor",
@@ -79,19 +137,55 @@ def _by(dimension: Dimension) -> Select:
     )
 
 
-_DIMENSIONS = {dimension: _by(dimension) for dimension in Dimension}
+# Both rows of a pair have the same version. Without them what is left are sessions as they are now, one row each.
+_OF_PAIRS = Select(
+    columns={"of_pair": "cityHash64(session, version)"},
+    source=VISITS,
+    where=(within("half_hour"), "sign = -1"),
+)
 
 
-def pages(database: str, project_id: str, period: Period, limit: int) -> Query:
+def _rolled_by(dimension: Dimension) -> Select:
+    return Select(
+        columns={
+            "name": quoted(dimension.value),
+            "visitors": ROLLED_VISITORS,
+            **{f"all_{name}": sums for name, sums in OVER_SESSIONS.items()},
+        },
+        source=VISITS,
+        where=(within("half_hour"), In("cityHash64(session, version)", _OF_PAIRS, negated=True)),
+        group_by="name",
+        having="all_sessions > 0",
+        order_by="all_sessions desc, name",
+        limit="{limit:UInt32}",
+    )
+
+
+_DIMENSIONS = {dimension: {False: _by(dimension), True: _rolled_by(dimension)} for dimension in Dimension}
+
+
+# ``rolled``: whether rollups are read instead of events and sessions; the numbers are the same. None: if they can be.
+
+
+def pages(database: str, project_id: str, period: Period, limit: int, *, rolled: bool | None = None) -> Query:
     """Pages by page views. Rows: page_origin, page_path, page_title, pageviews, visitors, page_sessions."""
-    return build(database, project_id, _PAGES, **bounds(period), limit=limit)
+    select = _ROLLED_PAGES if _is_rolled(period, rolled) else _PAGES
+    return build(database, project_id, select, **bounds(period), limit=limit)
 
 
-def event_names(database: str, project_id: str, period: Period, limit: int) -> Query:
-    """Event names by events. Rows: event_name, events, visitors."""
-    return build(database, project_id, _EVENT_NAMES, **bounds(period), limit=limit)
+def event_names(database: str, project_id: str, period: Period, limit: int, *, rolled: bool | None = None) -> Query:
+    """Event names by events. Rows: event_name, happened (how often), visitors."""
+    select = _ROLLED_EVENT_NAMES if _is_rolled(period, rolled) else _EVENT_NAMES
+    return build(database, project_id, select, **bounds(period), limit=limit)
 
 
-def sessions_by(dimension: Dimension, database: str, project_id: str, period: Period, limit: int) -> Query:
+def sessions_by(
+    dimension: Dimension, database: str, project_id: str, period: Period, limit: int, *, rolled: bool | None = None
+) -> Query:
     """Values of a property of sessions, by sessions. Rows: name, visitors and ``all_…`` of each session sum."""
-    return build(database, project_id, _DIMENSIONS[dimension], **bounds(period), limit=limit)
+    select = _DIMENSIONS[dimension][_is_rolled(period, rolled)]
+    return build(database, project_id, select, **bounds(period), limit=limit)
+
+
+def _is_rolled(period: Period, asked: bool | None) -> bool:
+    return is_of_half_hours(period) if asked is None else asked

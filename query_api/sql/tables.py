@@ -21,6 +21,29 @@ EVENTS = Table("events", ("bot = ''", "synthesized = 0"))
 SESSIONS = Table("sessions")
 """Pairs of rows: only sums over ``sign`` mean anything. Bots have no sessions."""
 
+VISITORS = Table("visitors")
+"""A row per visitor and half hour, with its events and page views; visitor 0 is none. Like the others below it is of
+events of people alone, as `EVENTS` says.
+"""
+
+EVENT_VISITORS = Table("event_visitors")
+"""The same for each event name."""
+
+PAGES = Table("pages")
+"""A row per page and half hour, with its page views and its newest title as a state."""
+
+PAGE_VISITS = Table("page_visits")
+"""A row per page, half hour, visitor and session that saw it; 0 is none."""
+
+SESSION_SUMS = Table("session_sums")
+"""Sums over the sessions that began in half an hour."""
+
+VISITS = Table("visits")
+"""Narrow rows of sessions, in pairs as in `SESSIONS`."""
+
+PROPERTY_VALUES = Table("property_values")
+"""A row per key, value and day (UTC) of properties of events; the empty value stands for all that are not told."""
+
 PROFILES = Table("profiles", ("is_deleted = 0",), final=True)
 """Records of profiles as they are today, each under the id it was told of."""
 

@@ -29,6 +29,22 @@ def bucket(column: str) -> str:
     return f"roundDown(toUnixTimestamp({column}), {{buckets:Array(UInt32)}})"
 
 
+HALF_HOUR = 1_800
+"""Seconds of the rows of rollups."""
+
+
+def is_of_half_hours(period: Period, *, parts: bool = False) -> bool:
+    """Whether rollups can tell of the period (with ``parts``, of each of its parts and of the period before): it begins
+    and ends with a half hour of UTC, as days do in all but very few time zones.
+    """
+    if not parts:
+        moments = [period.start, period.end]
+    else:
+        previous = period.previous()
+        moments = [*period.buckets(), *previous.buckets(), period.end]
+    return all(moment.timestamp() % HALF_HOUR == 0 for moment in moments)
+
+
 def milliseconds(seconds: float) -> int:
     """Milliseconds of a time in seconds."""
     return round(seconds * 1000)

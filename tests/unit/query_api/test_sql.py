@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from query_api.periods import Interval, Period
-from query_api.sql import events, lists, overview, people, profiles
+from query_api.sql import events, lists, overview, people, profiles, properties
 from query_api.sql.builder import Query, quoted
 
 NASTY = "it's `me`; drop {x:String} --"
@@ -21,7 +21,8 @@ def queries() -> list[Query]:
     person = people.PersonIds(NASTY, (NASTY,), (NASTY,))
     wanted = events.EventFilter((NASTY,), person, MOMENT, MOMENT)
     return [
-        *overview.overview("db", NASTY, PERIOD),
+        *overview.overview("db", NASTY, PERIOD, rolled=True),
+        *overview.overview("db", NASTY, PERIOD, rolled=False),
         overview.live("db", NASTY, 1_000.5),
         people.people("db", NASTY, PERIOD),
         people.person_of("db", NASTY, NASTY),
@@ -29,9 +30,12 @@ def queries() -> list[Query]:
         profiles.profiles("db", NASTY, NASTY, limit=5, offset=10),
         profiles.records_of("db", NASTY, person),
         *profiles.deeds_of("db", NASTY, person),
-        lists.pages("db", NASTY, PERIOD, 10),
-        lists.event_names("db", NASTY, PERIOD, 10),
-        *(lists.sessions_by(dimension, "db", NASTY, PERIOD, 10) for dimension in lists.Dimension),
+        *(lists.pages("db", NASTY, PERIOD, 10, rolled=rolled) for rolled in (True, False)),
+        *(lists.event_names("db", NASTY, PERIOD, 10, rolled=rolled) for rolled in (True, False)),
+        *(lists.sessions_by(dimension, "db", NASTY, PERIOD, 10, rolled=True) for dimension in lists.Dimension),
+        *(lists.sessions_by(dimension, "db", NASTY, PERIOD, 10, rolled=False) for dimension in lists.Dimension),
+        properties.property_keys("db", NASTY, NASTY, 10),
+        properties.property_values("db", NASTY, NASTY, NASTY, 10),
         *events.events("db", NASTY, wanted, limit=5, offset=10, properties=True),
         *events.events("db", NASTY, events.EventFilter(), limit=5, offset=10, properties=False),
     ]
