@@ -32,6 +32,7 @@ COMMANDS = (
     "backup",
     "restore",
     "positions",
+    "grafana",
     "store",
     "gateway",
     "worker",
