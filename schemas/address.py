@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from socket import AF_INET, inet_pton
 
 MAX_ADDRESS = 64
 """No address is longer. What is longer is not even remembered: anybody could fill the memory."""
@@ -34,9 +35,13 @@ def _read(text: str) -> Address | None:
 
 @lru_cache(maxsize=CACHE_ENTRIES)
 def _truncated(ip: str) -> str:
-    address = _read(ip)
-    if address is None:
-        return ""
-    if isinstance(address, IPv6Address):
-        return str(IPv6Address(int(address) >> 80 << 80))
-    return str(IPv4Address(int(address) >> 8 << 8))
+    try:
+        octets = inet_pton(AF_INET, ip)  # nearly all addresses, at a tenth of the cost
+    except (OSError, ValueError):
+        address = _read(ip)
+        if address is None:
+            return ""
+        if isinstance(address, IPv6Address):
+            return str(IPv6Address(int(address) >> 80 << 80))
+        octets = address.packed
+    return f"{octets[0]}.{octets[1]}.{octets[2]}.0"
