@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from control.clients import authenticate
-from control.models import Client, Project
+from control.models import Client, Organization, Project
 from query_api.errors import NotFoundError, UnauthorizedError, UnavailableError
 from schemas.control import ClientType
 
@@ -77,6 +77,14 @@ class Access:
             log.warning("the control database does not answer: %s", error)
             raise UnavailableError("The control database does not answer at the moment.") from error
 
+    async def sees_all(self, credentials: Credentials) -> bool:
+        """Whether whatever is stored belongs to the one asking: a root client of the only organisation there is."""
+        try:
+            return await asyncio.to_thread(self._sees_all, credentials)
+        except SQLAlchemyError as error:
+            log.warning("the control database does not answer: %s", error)
+            raise UnavailableError("The control database does not answer at the moment.") from error
+
     async def ping(self) -> None:
         """Raises UnavailableError unless the database answers."""
         try:
@@ -91,6 +99,12 @@ class Access:
             if client.type != ClientType.ROOT:
                 mine = mine.where(Project.id == client.project_id)
             return [_readable(project) for project in session.scalars(mine.order_by(Project.name, Project.id))]
+
+    def _sees_all(self, credentials: Credentials) -> bool:
+        with Session(self._engine) as session:
+            client = _reader(session, credentials)
+            organizations = session.scalars(select(Organization.id).limit(2)).all()
+            return client.type == ClientType.ROOT and list(organizations) == [client.organization_id]
 
     def _ping(self) -> None:
         with self._engine.connect() as connection:

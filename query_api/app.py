@@ -22,14 +22,14 @@ from query_api.live_visitors import LiveView
 from query_api.metrics import Metrics
 from query_api.middleware import CountRequests, SecurityHeaders
 from query_api.page import Page, docs
-from query_api.routes import export, health, lists, live, overview, profiles, projects, properties
+from query_api.routes import audit, export, health, lists, live, overview, profiles, projects, properties
 from query_api.services import Services
 from query_api.settings import QueryApiSettings
 from query_api.store import Store
 
 # The lists take whatever name is left under /insights/{projectId}/, and so come last.
 ROUTERS = (
-    *(health.router, projects.router, overview.router, profiles.router, properties.router, lists.router),
+    *(health.router, projects.router, audit.router, overview.router, profiles.router, properties.router, lists.router),
     *(export.router, live.router),
 )
 
