@@ -27,6 +27,7 @@ from streams.transport import Consumer
 DEVICES = "devices"
 PEOPLE = "people"
 _TELL_SECONDS = 1.0
+_PLACES_SECONDS = 5.0
 
 
 class ChunkSchema(faust.Schema[Any, Any]):
@@ -88,7 +89,7 @@ def create_app(
     for table, source in sources.items():
         app.Table(table, partitions=partitions, store="partitioned://lanes")
         _attach_agent(app, table, source.topic)
-    app.timer(60)(_look_for_places(geo))
+    app.timer(_PLACES_SECONDS)(_look_for_places(geo))
     app.timer(_TELL_SECONDS)(_tell_group(app))
     app.timer(SHORTEST_SECONDS / 2)(_tell_live(app, live))
     return app

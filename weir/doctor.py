@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from weir.local import page
+from weir.local import geo, page
 from weir.local.broker import LocalBroker
 from weir.local.home import make_home
 from weir.local.jars import jars_present
@@ -22,6 +22,7 @@ JAVA = 17
 NODE = 20
 NEEDED_BYTES = 2 * 1024**3
 _VERSION = re.compile(r"(\d+)(?:\.(\d+))?")
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def examine(settings: Settings, running: StackState | None = None) -> Iterator[C
         yield Check("Node", "not needed, the page is not built here")
     else:
         yield check_node() if page.must_be_built() else Check("Node", "not needed, the page is built")
+    yield check_geo(settings, up=running is not None)
     if running is None:
         yield from _free_ports(settings)
         return
@@ -152,6 +154,20 @@ def check_node() -> Check:
     return Check("Node", text.strip())
 
 
+def check_geo(settings: Settings, *, up: bool) -> Check:
+    """Where the city database is. Without it everything works, so its absence is no problem."""
+    name, without = "city database", "countries and cities stay empty"
+    if settings.geo.exists():
+        return Check(name, str(settings.geo))
+    if up and geo.is_coming(settings.geo):
+        return Check(name, f"on its way ({geo.SIZE}), {without} until it is there")
+    if not settings.geo_download:
+        return Check(name, f"none at {settings.geo}, and WEIR_GEO_DOWNLOAD is off: {without}")
+    if up:
+        return Check(name, f"not there, {without}: weir logs supervisor says why, the next start tries again")
+    return Check(name, f"not there yet, the first start fetches it in the background ({geo.SIZE}, with npm)")
+
+
 def check_home(home: Path) -> Check:
     """The data directory exists or can be made, and is writable."""
     place = home.resolve()
@@ -213,7 +229,8 @@ def _output(command: list[str]) -> str | None:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout + done.stderr if done.returncode == 0 else None
+    # Maven writes in bold, whoever reads it.
+    return _ESCAPES.sub("", done.stdout + done.stderr) if done.returncode == 0 else None
 
 
 def _listener(port: int) -> str | None:

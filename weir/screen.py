@@ -11,6 +11,11 @@ from weir.local.state import StackState, Step
 from weir.settings import Settings
 
 
+def counted(number: int, one: str, several: str) -> str:
+    """A number with its words."""
+    return f"{number:,} {one if number == 1 else several}"
+
+
 class StepView:
     """Shows the steps of a start or a stop while they happen; plain lines where there is no terminal.
 
@@ -22,6 +27,7 @@ class StepView:
         self._only = only
         self._live = Live(console=console, refresh_per_second=12, transient=True)
         self._printed = 0
+        self._begun = 0
 
     def __enter__(self) -> "StepView":
         if self._console.is_terminal:
@@ -35,6 +41,12 @@ class StepView:
     def show(self, state: StackState) -> None:
         """Show a newer state; finished steps become lines that stay."""
         steps = [step for step in state.steps if step.name.startswith(self._only)]
+        if not self._console.is_terminal:
+            # Nothing turns there: without a word at its beginning, a long step looks like a program that hangs.
+            for step in steps[max(self._begun, self._printed) :]:
+                if step.seconds is None:
+                    self._console.print(f"  {step.text} …", highlight=False)
+            self._begun = len(steps)
         while self._printed < len(steps) and steps[self._printed].seconds is not None:
             step = steps[self._printed]
             self._console.print(f"[green]✓[/] {step.text} [dim]{step.seconds:.1f} s[/]", highlight=False)

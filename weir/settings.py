@@ -1,6 +1,8 @@
 """Settings of the `weir` command and the local stack it starts."""
 
 import os
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
 from pathlib import Path
 
 from pydantic import Field, SecretStr
@@ -10,6 +12,8 @@ from schemas.log_lines import LogFormat
 
 LOOPBACK = "127.0.0.1"
 _HOME = ".weir"
+_PREFIX = "WEIR_"
+_HASHED = "hash:"
 
 
 def default_home(directory: Path, checkout: Path) -> Path:
@@ -70,7 +74,8 @@ class Settings(BaseSettings):
     auditor: bool = Field(True, description="Whether the auditor is started.")
     auditor_metrics_port: int = Field(8055, ge=1, le=65535, description="Port of the auditor's metrics and health.")
     backup_location: Path | None = Field(
-        None, description="Folder of backups, which ClickHouse has to see too; by default backups/ in the home directory."
+        None,
+        description="Folder of backups, which ClickHouse has to see too; by default backups/ in the home directory.",
     )
     archive_location: str = Field(
         "", description="Where the raw log is archived: a folder or an s3:// address; empty for no archive."
@@ -143,8 +148,11 @@ def load() -> Settings:
 
 def service_environment(settings: Settings) -> dict[str, str]:
     """The environment of the services the supervisor starts: its own, and where everything is."""
+    return {**os.environ, **_spelt_out(settings)}
+
+
+def _spelt_out(settings: Settings) -> dict[str, str]:
     return {
-        **os.environ,
         "WEIR_HOME": str(settings.home.resolve()),
         "WEIR_BROKER_PORT": str(settings.broker_port),
         "WEIR_CONTROLLER_PORT": str(settings.controller_port),
@@ -163,3 +171,39 @@ def service_environment(settings: Settings) -> dict[str, str]:
         # A service's output goes to a file; lines must get there when they are written.
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def in_force(settings: Settings) -> dict[str, str]:
+    """All settings of a stack that is started now, by variable, to be written down: of what is not the local stack's
+    own, and of what may hold a password, only a hash.
+    """
+    others = {name: value for name, value in os.environ.items() if name.startswith(_PREFIX)}
+    own = {_PREFIX + name.upper(): value for name, value in settings}
+    told = {**others, **{name: str(value) for name, value in own.items()}, **_spelt_out(settings)}
+    return {
+        name: value if name in own and not isinstance(own[name], SecretStr) and name not in _SECRET else _hash(value)
+        for name, value in sorted(told.items())
+        if name.startswith(_PREFIX) and (name not in own or own[name] is not None or name in _spelt_out(settings))
+    }
+
+
+_SECRET = frozenset({"WEIR_CLICKHOUSE_URL", "WEIR_DATABASE_URL"})
+
+
+def _hash(value: str) -> str:
+    return _HASHED + blake2b(value.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    """What differs between two of `in_force`, a line each."""
+    for name in sorted({*before, *now}):
+        if before.get(name) == now.get(name):
+            continue
+        was, is_ = (_shown(values.get(name)) for values in (before, now))
+        yield f"{name} is {is_}, and it runs with {was}" if was and is_ else f"{name} is set otherwise"
+
+
+def _shown(value: str | None) -> str:
+    if value is None:
+        return "not set"
+    return "" if value.startswith(_HASHED) else value or "empty"

@@ -84,9 +84,16 @@ function Entrance() {
   );
 }
 
+/** What the query API says of a client that exists, with the right secret. */
+const NOT_A_READER = 'Client is not allowed to read';
+
 function messageOf(error: Error | null, projects: unknown[] | undefined): string | null {
   if (projects?.length === 0) return 'This client may read no project yet.';
   if (error === null) return null;
-  if (error instanceof ApiError && error.status === 401) return 'That id and secret do not open any project.';
+  if (error instanceof ApiError && error.status === 401) {
+    return error.message === NOT_A_READER
+      ? 'That is a write client: it sends events and reads nothing. Sign in with a read client.'
+      : 'That id and secret do not open any project.';
+  }
   return error instanceof ApiError ? error.message : 'Something went wrong.';
 }

@@ -69,6 +69,12 @@ def verify() -> None:
         )
         for problem in partition.problems:
             click.echo(f"    {problem}")
+    if not any(partition.parts for partition in found):
+        # Nothing is as whole as can be, and hardly ever what somebody who asks wants to have.
+        raise WeirError(
+            "The archive is empty, so there is nothing to verify: `weir archive run` fills it, and so does `weir up` "
+            "with WEIR_ARCHIVE_LOCATION set."
+        )
     broken = sum(bool(partition.problems) for partition in found)
     click.echo("The archive is whole." if not broken else f"{broken} partitions of the archive are not whole.")
     sys.exit(1 if broken else 0)

@@ -56,6 +56,9 @@ def list_(project_id: str | None, *, as_json: bool) -> None:
         shown = [each.model_dump(mode="json", exclude={"secret_hash"}) for each in found]
         click.echo(json.dumps(shown, indent=1))
         return
+    if not found:
+        where, make = (f"{project_id} has no keys", project_id) if project_id else ("There are no keys", "PROJECT")
+        click.echo(f"{where}. Make one: weir client create {make}")
     for each in found:
         owner = each.project_id or f"all of {each.organization_id}"
         limit = f", {limit_text(each.limit.per_second, each.limit.burst)}" if each.limit else ""

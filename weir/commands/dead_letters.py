@@ -22,6 +22,7 @@ from sinks.dead_letters import (
 from weir.clickhouse import clickhouse
 from weir.errors import WeirError
 from weir.prepare import sink_settings
+from weir.screen import counted
 from weir.settings import load
 
 _ALL = 2**63 - 1
@@ -114,9 +115,11 @@ def replay(names: Sequence[str], *, project_id: str, reason: str, since_hours: f
 
     with clickhouse(load()) as client:
         done = replay_letters(client, settings.kafka_bootstrap, read_letters(client, selection, _ALL), tell)
-    click.echo(f"{done.replayed:,} letters were sent again. What dies once more becomes a new letter.")
+    sent = counted(done.replayed, "letter was", "letters were")
+    click.echo(f"{sent} sent again. What dies once more becomes a new letter.")
     if done.lines_left:
-        click.echo(f"{done.lines_left:,} lines of theirs cannot be read by the store and stay where they are.")
+        left = counted(done.lines_left, "line of theirs stays where it is", "lines of theirs stay where they are")
+        click.echo(f"{left}: the store cannot read them.")
     for name, why in done.refused.items():
         click.echo(f"{name} was not: {why}")
     if done.refused and not done.replayed:
@@ -136,9 +139,9 @@ def drop(
     with clickhouse(load()) as client:
         found = sum(each.letters for each in summarize(client, selection))
         if found and not yes:
-            click.confirm(f"Drop {found:,} dead letters?", abort=True)
+            click.confirm(f"Drop {counted(found, 'dead letter', 'dead letters')}?", abort=True)
         decide(client, {letter.name: 0 for letter in read_letters(client, selection, _ALL)}, DROPPED)
-    click.echo(f"{found:,} dead letters are off the list.")
+    click.echo(f"{counted(found, 'dead letter is', 'dead letters are')} off the list.")
 
 
 def _selection(project_id: str, reason: str, since_hours: float | None, *, decided: bool = False) -> Selection:

@@ -12,7 +12,7 @@ from weir.stack import running_state
 
 @click.command()
 def doctor() -> None:
-    """Look at Java, Maven, Node, ports, disk and data directory; exit status 1 when something is wrong."""
+    """Look at Java, Maven, Node, city database, ports, disk and data directory; exit status 1 if something is wrong."""
     settings, console = load(), Console()
     checks = list(examine(settings, running_state(settings.home.resolve())))
     for check in checks:

@@ -40,6 +40,8 @@ def list_(project_id: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([each.model_dump() for each in found], indent=1))
         return
+    if not found:
+        click.echo(f"{project_id} has no filters. Add one: weir filter add {project_id} ip 198.51.100.0/24")
     for each in found:
         click.echo(f"{each.kind}  {each.value}")
 

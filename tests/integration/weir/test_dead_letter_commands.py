@@ -28,9 +28,9 @@ def test_letters_are_listed_shown_sent_again_and_dropped(stack: Stack) -> None:
     (letter,) = letters()
     assert letter["reason"] == "unknown_project"
     assert line in stack.weir("dead-letters", "show", letter["name"]).stdout
-    assert "1 letters were sent again" in stack.weir("dead-letters", "replay", letter["name"]).stdout
+    assert "1 letter was sent again" in stack.weir("dead-letters", "replay", letter["name"]).stdout
     # It died again, as another letter.
     stack.wait_for(lambda: [each["name"] for each in letters()] not in ([], [letter["name"]]), "it dies again")
-    assert "1 dead letters are off" in stack.weir("dead-letters", "drop", "--project", project, "--yes").stdout
+    assert "1 dead letter is off" in stack.weir("dead-letters", "drop", "--project", project, "--yes").stdout
     assert "No dead letters." in stack.weir("dead-letters", "list", "--project", project).stdout
     assert "no dead letter's name" in stack.weir("dead-letters", "show", "nonsense", check=False).stderr

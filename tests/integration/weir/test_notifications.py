@@ -5,6 +5,7 @@ import re
 import shlex
 import time
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 from uuid import uuid4
 
@@ -146,7 +147,15 @@ def test_rules_are_in_force_soon_and_tell_once(stack: Stack, shop: Shop) -> None
         return answer
 
     stack.wait_for(lambda: tried()["matches"] == expected, "the trial finds as many")
-    assert "1 matches" in weir(stack, "rule", "test", shop.id, "from-docs")
+    assert "1 match among" in weir(stack, "rule", "test", shop.id, "from-docs")
+    # What the command shows is what was told.
+    words = ("rule", "watch", shop.id, "--since-minutes", "30", "--count", str(len(rows)))
+    shown = [line for line in weir(stack, *words, "--json").splitlines() if line.startswith("{")]
+    key = itemgetter("notification_id")
+    assert sorted((json.loads(line) for line in shown), key=key) == sorted(
+        (Notification.model_validate(row).model_dump(mode="json") for row in rows), key=key
+    )
+    assert "Somebody signed up: sign_up" in weir(stack, *words)
 
 
 def _names(feed: LiveFeed, project_id: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -76,6 +77,15 @@ def test_up_twice_kill_each_and_down(own_stack: Stack) -> None:
     assert f'<script src="{own_stack.gateway_url}/op1.js"' in again
     assert "curl " in again
     assert own_stack.status()["services"] == status["services"]
+    own_stack.environment |= {"WEIR_GATEWAY_PROCESSES": "2", "WEIR_GATEWAY_LINGER_MS": "9"}
+    told = own_stack.weir("up", "--detach").stderr
+    assert "WEIR_GATEWAY_PROCESSES is 2, and it runs with 1" in told
+    assert "WEIR_GATEWAY_LINGER_MS is set otherwise" in told
+    assert len(re.findall("WEIR_", told)) == 2
+    assert "weir down, then weir up" in told
+    for name in ("WEIR_GATEWAY_PROCESSES", "WEIR_GATEWAY_LINGER_MS"):
+        del own_stack.environment[name]
+    assert own_stack.weir("up", "--detach").stderr == ""
 
     _send(own_stack, "before")
     for service in ("worker", "gateway", "query_api", "store", "broker"):

@@ -168,3 +168,28 @@ def test_a_stack_that_is_up_is_looked_at_like_one_that_is_not(tmp_path: Path) ->
         (f"port {controller} (broker's controller)", "free"),
     ]
     assert all(_is_one_sentence(check.problem) for check in now[len(machine) : -1])
+
+
+def test_the_city_database_is_told_of_and_never_a_problem(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+
+    def found(settings: Settings = settings, *, up: bool = True) -> str:
+        check = doctor.check_geo(settings, up=up)
+        assert check.problem is None
+        return check.found
+
+    assert "the first start fetches it" in found(up=False)
+    assert "weir logs supervisor" in found()
+    assert "WEIR_GEO_DOWNLOAD is off" in found(Settings(home=tmp_path, geo_download=False))
+    partial = tmp_path / "geo-partial-1"
+    partial.mkdir()
+    assert "on its way" in found()
+    # One that a stack left which was killed.
+    assert "the first start fetches it" in found(up=False)
+    partial.rename(settings.geo)
+    assert found() == str(settings.geo)
+
+
+def test_what_other_programs_say_is_told_without_colours(programs: Path) -> None:
+    _program(programs, "mvn", "\033[1mApache Maven 3.8.7\033[m")
+    assert doctor.check_maven().found == "Apache Maven 3.8.7"

@@ -82,3 +82,27 @@ def test_the_burst_of_a_limit_is_shown(home: Path) -> None:
     assert error is None
     assert f"Client {client}: 5 events/s, 40 at once." in output
     assert "5 events/s, 40 at once" in run(home, "client", "list")[0]
+
+
+@pytest.mark.parametrize("what", ["filter", "rule", "client"])
+def test_that_there_is_none_is_told(home: Path, what: str) -> None:
+    output, error = run(home, what, "list", "demo")
+    assert error is None
+    assert "demo has no" in output
+    assert f"weir {what} " in output
+    assert json.loads(run(home, what, "list", "demo", "--json")[0]) == []
+
+
+def test_nobody_is_asked_about_a_project_that_is_not_there(home: Path) -> None:
+    output, error = run(home, "project", "delete", "nope")
+    assert isinstance(error, WeirError)
+    assert str(error) == "There is no project nope."
+    assert output == ""
+
+
+@pytest.mark.parametrize("words", [("theirs",), ()])
+def test_notifications_of_a_kafka_that_is_away_are_not_waited_for(home: Path, words: tuple[str, ...]) -> None:
+    _, error = run(home, "rule", "watch", *words)
+    assert isinstance(error, WeirError)
+    assert "Kafka at 127.0.0.1:1 cannot be read" in str(error)
+    assert "There is no project nobody." in str(run(home, "rule", "watch", "nobody")[1])
