@@ -3,7 +3,7 @@
 The baseline (``bare_worker``) reads the same backlog, parses and writes every line in transactions of the same size,
 and does nothing else. ``python -m bench.worker`` prints a row per envelope size, and where the time of an event goes
 (``stages``; what is left of the process's own is Kafka's). With ``--hot`` one device sends a tenth of all events; with
-``--workers`` several workers share the backlog.
+``--workers`` several workers share the backlog, with ``--poison`` so many lines that are no events lie in its middle.
 """
 
 import json
@@ -15,7 +15,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 from urllib.request import urlopen
 
 import click
@@ -23,7 +25,7 @@ import click
 from bench.stages import measure_stages
 from schemas.topics import RAW
 from tests.broker import Broker, running_broker
-from tests.integration.streams.lab import Lab, Worker, running_lab, track
+from tests.integration.streams.lab import PARTITIONS, Lab, Worker, running_lab, track
 from weir.local.ports import free_ports
 
 EVENTS = {1: 60_000, 5: 150_000, 100: 300_000}
@@ -67,38 +69,64 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def lines_done(port: int) -> float:
-    """Raw lines that a worker has committed, from its metrics."""
+class Sample(NamedTuple):
+    """What workers have done by a moment, all together, in seconds and raw lines."""
+
+    at: float
+    lines: float
+    cpu: float
+    compute: float
+
+
+class Measured(NamedTuple):
+    """Workers on a backlog, their start left out: raw lines, seconds, and microseconds of CPU per line, of which
+    ``compute`` is what they spend on batches themselves; the rest is Kafka's and Faust's.
+    """
+
+    lines: float
+    seconds: float
+    cpu: float
+    compute: float
+
+    @property
+    def rate(self) -> float:
+        """Lines per second."""
+        return self.lines / self.seconds
+
+
+def lines_and_compute(port: int) -> tuple[float, float]:
+    """Raw lines that a worker has committed, and its seconds of CPU for computing them, from its metrics."""
     with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
         text = answer.read().decode()
-    for line in text.splitlines():
-        if line.startswith(f'weir_worker_lines_total{{topic="{RAW}"}}'):
-            return float(line.rsplit(" ", 1)[1])
-    return 0.0
+    found = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    names = ("weir_worker_lines_total", "weir_worker_compute_seconds_total")
+    lines, compute = (float(found.get(f'{name}{{topic="{RAW}"}}', 0)) for name in names)
+    return lines, compute
 
 
-def measure_workers(lab: Lab, count: int, number: int = 1) -> tuple[float, float]:
-    """(events per second, CPU microseconds per event) of so many workers on the backlog, their start left out."""
+def measure_workers(lab: Lab, count: int, number: int = 1) -> Measured:
+    """So many workers on the backlog of ``count`` lines."""
     ports = free_ports(number)
     workers: list[Worker] = [lab.start_worker(f"bench-{port}", WEIR_WORKER_METRICS_PORT=str(port)) for port in ports]
     try:
-        samples: list[tuple[float, float, float]] = []
-        while not samples or samples[-1][1] < count:
+        samples: list[Sample] = []
+        while not samples or samples[-1].lines < count:
             time.sleep(0.1)
             try:
-                done = [lines_done(port) for port in ports]
+                done = [lines_and_compute(port) for port in ports]
             except OSError:
                 continue
-            if all(done):
-                samples.append((time.monotonic(), sum(done), sum(cpu_seconds(w.process.pid) for w in workers)))
-            elif sum(done) >= count:
+            lines, compute = (sum(each) for each in zip(*done, strict=True))
+            if all(lines for lines, _ in done):
+                cpu = sum(cpu_seconds(worker.process.pid) for worker in workers)
+                samples.append(Sample(time.monotonic(), lines, cpu, compute))
+            elif lines >= count:
                 raise SystemExit("one worker did all of it before the others were there: take a longer backlog")
     finally:
         for worker in workers:
             worker.kill()
-    first, last = samples[0], samples[-1]
-    events = last[1] - first[1]
-    return events / (last[0] - first[0]), (last[2] - first[2]) / events * 1e6
+    seconds, lines, cpu, compute = (last - first for first, last in zip(samples[0], samples[-1], strict=True))
+    return Measured(lines, seconds, cpu / lines * 1e6, compute / lines * 1e6)
 
 
 def measure_bare(broker: Broker) -> tuple[float, float]:
@@ -113,40 +141,59 @@ def measure_bare(broker: Broker) -> tuple[float, float]:
 @click.command()
 @click.option("--hot", is_flag=True, help="One device sends a tenth of all events.")
 @click.option("--workers", default=0, help="Scaling instead: 1, 2 … up to so many workers on the same backlog.")
+@click.option("--poison", default=0, help="Instead: with and without so many lines in a row that are no events.")
 @click.option("--events", default=0, help="How many events; by default enough for each envelope size.")
-def main(hot: bool, workers: int, events: int) -> None:
+def main(hot: bool, workers: int, poison: int, events: int) -> None:
     """Print the tables."""
     if workers:
-        _scaling(workers, events or EVENTS[100] * 2)
+        _scaling(workers, events or EVENTS[100] * 2, hot)
         return
-    costs: dict[int, float] = {}
+    if poison:
+        _poisoned(poison, events or EVENTS[100])
+        return
+    costs: dict[int, Measured] = {}
     click.echo("| events per envelope | events/s | CPU us/event | bare loop events/s | ratio |")
     click.echo("|---|---|---|---|---|")
     for per_envelope, usual in EVENTS.items():
         count = events or usual
         with backlog(traffic(count, hot=hot), per_envelope) as lab:
             bare, _ = measure_bare(lab.broker)
-            rate, costs[per_envelope] = measure_workers(lab, count)
-        click.echo(f"| {per_envelope} | {rate:,.0f} | {costs[per_envelope]:.1f} | {bare:,.0f} | {rate / bare:.2f} |")
+            found = costs[per_envelope] = measure_workers(lab, count)
+        click.echo(f"| {per_envelope} | {found.rate:,.0f} | {found.cpu:.1f} | {bare:,.0f} | {found.rate / bare:.2f} |")
     click.echo("\nCPU us/event:\n")
-    click.echo("| events per envelope | parse | prepare | step | serialise | Kafka and Faust |")
-    click.echo("|---|---|---|---|---|---|")
-    for per_envelope, cost in costs.items():
+    click.echo("| events per envelope | parse | prepare | step | serialise | all in the worker | Kafka and Faust |")
+    click.echo("|---|---|---|---|---|---|---|")
+    for per_envelope, found in costs.items():
         stages = measure_stages(traffic(30_000, hot=hot), per_envelope)
         parts = " | ".join(f"{part:.1f}" for part in stages)
-        click.echo(f"| {per_envelope} | {parts} | {cost - stages.total:.1f} |")
+        click.echo(f"| {per_envelope} | {parts} | {found.compute:.1f} | {found.cpu - found.compute:.1f} |")
 
 
-def _scaling(workers: int, count: int) -> None:
+def _scaling(workers: int, count: int, hot: bool) -> None:
     """One row per number of workers, each on the same backlog."""
     click.echo("| workers | events/s | CPU us/event |")
     click.echo("|---|---|---|")
     number = 1
     while number <= workers:
-        with backlog(traffic(count), 100) as lab:
-            rate, cost = measure_workers(lab, count, number)
-        click.echo(f"| {number} | {rate:,.0f} | {cost:.1f} |")
+        with backlog(traffic(count, hot=hot), 100) as lab:
+            found = measure_workers(lab, count, number)
+        click.echo(f"| {number} | {found.rate:,.0f} | {found.cpu:.1f} |")
         number *= 2
+
+
+def _poisoned(poison: int, count: int) -> None:
+    """One row without the lines that are no events, and one with them in the middle of the others."""
+    click.echo("| lines that are no events | good events/s | CPU us/good event |")
+    click.echo("|---|---|---|")
+    for bad in (0, poison):
+        events = traffic(count)
+        with backlog(islice(events, count // 2), 100) as lab:
+            for first in range(0, bad, 100):
+                lab.send_value(first // 100 % PARTITIONS, b"\n".join([b"this is no event"] * min(100, bad - first)))
+            lab.send(events, 100)
+            found = measure_workers(lab, count + bad)
+        good = found.lines - bad
+        click.echo(f"| {bad:,} | {good / found.seconds:,.0f} | {found.cpu * found.lines / good:.1f} |")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ DEAD_LETTERS = Counter("weir_worker_dead_letters", "Lines that became dead lette
 NOTIFICATIONS_DROPPED = Counter(
     "weir_worker_notifications_dropped", "Matches of rules not told, as one message had too many"
 )
-COMPUTE_SECONDS = Counter("weir_worker_compute_seconds", "Time spent computing batches", ["topic"])
+COMPUTE_SECONDS = Counter("weir_worker_compute_seconds", "CPU time spent computing batches", ["topic"])
 COMMIT_SECONDS = Histogram(
     "weir_worker_commit_seconds",
     "Time from computed to committed",

@@ -23,7 +23,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, thread_time
 from typing import Protocol
 
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -272,10 +272,10 @@ class Lane:
 
     async def _batch(self, processor: Processor, chunks: list[Chunk]) -> None:
         while chunks:
-            started = monotonic()
+            began = thread_time()
             traced = self.source.tracing.begin(chunks) if self.source.tracing is not None else None
             outcome = processor.process(chunks)
-            computed = monotonic()
+            compute_seconds, computed = thread_time() - began, monotonic()
             position = self._position._replace(offset=outcome.end)
             await self._in_thread(self._commit, outcome, position, [] if traced is None else traced.headers)
             # The transaction is in the log. Memory follows.
@@ -286,7 +286,7 @@ class Lane:
             self.progress_at = monotonic()
             if traced is not None:
                 traced.committed(position.offset, outcome.lines, len(outcome.records))
-            metrics.batch_done(self.source.topic, outcome.lines, computed - started, self.progress_at - computed)
+            metrics.batch_done(self.source.topic, outcome.lines, compute_seconds, self.progress_at - computed)
             chunks = [left for chunk in chunks if (left := cut(chunk, max(chunk.start, position.offset))) is not None]
 
     def _commit(self, outcome: Outcome, position: Position, trace: Headers) -> None:
