@@ -9,6 +9,7 @@ from schemas.event_id import new_event_id
 from schemas.partition import partition_of
 from schemas.raw_event import ErasePayload, RawEvent, RawKind
 from schemas.topics import MAX_MESSAGE_BYTES, RAW
+from streams.devices import MAX_TAKEN_BYTES
 from weir.errors import WeirError
 
 TIMEOUT_SECONDS = 15
@@ -36,7 +37,10 @@ def erase_line(
     device_ids: Iterable[str],
     visits: Mapping[str, Iterable[str]],
 ) -> bytes:
-    """The line that makes a partition forget a person (``schemas.raw_event.ErasePayload``)."""
+    """The line that makes a partition forget a person (``schemas.raw_event.ErasePayload``).
+
+    :raises WeirError: it is longer than what a worker takes: about a hundred thousand ids.
+    """
     event = RawEvent(
         kind=RawKind.ERASE,
         event_id=new_event_id(erasure),
@@ -50,7 +54,14 @@ def erase_line(
             visits={device: tuple(sessions) for device, sessions in visits.items()},
         ).model_dump(mode="json"),
     )
-    return orjson.dumps(event.model_dump(mode="json", exclude_defaults=True))
+    line = orjson.dumps(event.model_dump(mode="json", exclude_defaults=True))
+    if len(line) > MAX_TAKEN_BYTES:
+        # A worker would make a dead letter of it, and nothing would be forgotten.
+        raise WeirError(
+            f"The ids of the person take {len(line):,} bytes, and an erasure names at most {MAX_TAKEN_BYTES:,}: "
+            "take back the links of some devices (weir profile unlink), and erase those by themselves."
+        )
+    return line
 
 
 def send_operation(bootstrap: str, project_id: str, owner_id: str, line: bytes) -> tuple[int, int]:

@@ -8,9 +8,11 @@ from sqlalchemy.orm import Session
 
 from control.projects import create_organization, create_project
 from schemas import topics
+from streams.devices import MAX_TAKEN_BYTES
 from tests.unit.streams.raw_log import NOON, PROJECT, RawLog, identify, operate, process
 from weir.cli import cli
-from weir.operations import unlink_line
+from weir.errors import WeirError
+from weir.operations import erase_line, unlink_line
 from weir.prepare import control_database
 from weir.settings import Settings
 
@@ -31,6 +33,13 @@ def test_a_line_takes_back_what_it_names() -> None:
     ]
     assert links[2]["version"] > links[0]["version"]
     assert links[3]["version"] > links[1]["version"]
+
+
+def test_an_erasure_that_no_worker_would_take_is_refused() -> None:
+    devices = [f"{number:036x}" for number in range(100_000)]
+    assert len(erase_line(PROJECT, NOON, 8, ["ann"], devices, {})) < MAX_TAKEN_BYTES
+    with pytest.raises(WeirError, match=r"^The ids of the person take 5,[0-9,]+ bytes"):
+        erase_line(PROJECT, NOON, 8, ["ann"], devices, {device: [device] for device in devices[:20_000]})
 
 
 @pytest.mark.parametrize(
