@@ -5,7 +5,8 @@ before it, all that comes from Kafka comes again, and each table drops what it h
 or behind it by what came in at that moment; they are compared and mended after a restore.
 """
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -27,7 +28,8 @@ where database = {database:String} and (
 )
 """
 _NO_DATABASE = 81
-_HOURS = 3600
+_POLL_SECONDS = 0.2
+_OTHERS_SECONDS = 600.0
 
 
 class BackupError(SinkError):
@@ -50,12 +52,40 @@ def back_up_tables(client: Client, settings: SinkSettings, name: str, base: str 
         )
         if base is not None:
             sql += f" settings base_backup = File({literal(f'{base}/{STORE}')})"
-        client.command(sql, settings={"receive_timeout": _HOURS})
-    except ClickHouseError as error:
+        _complete(client, sql)
+    except (ClickHouseError, BackupError) as error:
         raise BackupError(
             f"ClickHouse did not back up {database}: {error}. It must see the backups' folder as its "
             "backups.allowed_path (docs/backup.md)."
         ) from error
+
+
+def _complete(client: Client, sql: str) -> None:
+    """Begin it, and ask until it is over: no connection would wait for as long as it may take.
+
+    :raises BackupError: it failed.
+    """
+    told = client.command(f"{sql} async")
+    number = told.split()[0] if isinstance(told, str) else next(iter(told)) if isinstance(told, Sequence) else ""
+    while True:
+        rows = client.query(
+            "select toString(status), error from system.backups where id = {id:String}", {"id": number}
+        ).result_rows
+        status, error = rows[0] if rows else ("", "ClickHouse knows nothing of it any more: was it started again?")
+        if status in ("BACKUP_CREATED", "RESTORED"):
+            return
+        if status not in ("CREATING_BACKUP", "RESTORING"):
+            raise BackupError(str(error)[:2000] or f"ClickHouse says {status}.")
+        time.sleep(_POLL_SECONDS)
+
+
+def _await_others(client: Client) -> None:
+    """ClickHouse goes on with a restore whose command was killed: two would get into each other's way."""
+    deadline = time.monotonic() + _OTHERS_SECONDS
+    while client.query("select count() from system.backups where status = 'RESTORING'").result_rows[0][0]:
+        if time.monotonic() > deadline:
+            raise BackupError("ClickHouse is still at work on another restore: see system.backups.")
+        time.sleep(_POLL_SECONDS)
 
 
 def applied_migrations(client: Client) -> dict[str, str]:
@@ -97,15 +127,13 @@ def restore_tables(client: Client, settings: SinkSettings, name: str) -> None:
     """
     database = identifier(settings.clickhouse_database)
     try:
+        _await_others(client)
         # Not at once: the engine needs its time to let go of what it reads, and does so by itself.
         client.command(f"drop database if exists {database}")
         client.command(f"create database {database}")
         client.command(f"create table {database}.{MARK} (backup String) engine = MergeTree order by backup")
-        client.command(
-            f"restore database {database} from File({literal(f'{name}/{STORE}')})",
-            settings={"receive_timeout": _HOURS},
-        )
-    except ClickHouseError as error:
+        _complete(client, f"restore database {database} from File({literal(f'{name}/{STORE}')})")
+    except (ClickHouseError, BackupError) as error:
         raise BackupError(
             f"ClickHouse did not restore {name}: {error}. Run weir restore again: it begins anew."
         ) from error

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from sinks.errors import SinkError
 from sinks.sql_text import identifier
 
-_GROUP_BYTES = 16 * 1024 * 1024
+_GROUP_BYTES = 8 * 1024 * 1024
 """Lines of so many bytes become a row group of Parquet."""
 _PLAIN = re.compile(
     r"(U?Int(8|16|32|64)|Float(32|64)|Bool|Date|Date32|DateTime\b.*|DateTime64\b.*|String|UUID|Enum.*)$"
@@ -133,7 +133,7 @@ class Csv(Format):
 
 
 class Parquet(Format):
-    """Parquet, compressed with zstd; a row group for each 16 MiB of lines, so a reader needs little memory as well."""
+    """Parquet, compressed with zstd; a row group for each 8 MiB of lines, so a reader needs little memory as well."""
 
     clickhouse = "JSONEachRow"
 

@@ -59,6 +59,8 @@ class Restored:
     """Whether the control database was replaced."""
     is_same_log: bool = True
     """Whether Kafka is the one that the backup was made beside."""
+    is_whole: bool = True
+    """Whether the backup could stand alone: see ``Manifest.is_whole``."""
     rows_of_copy: int = 0
     """Messages that came from the backup's copy of Kafka."""
     missing: dict[str, int] = field(default_factory=dict)
@@ -164,7 +166,7 @@ def _follow_the_log(settings: Settings, client: Client, manifest: Manifest, done
     with control_database(settings) as engine, Session(engine) as session:
         now = {row.topic: row.topic_id for row in session.scalars(select(TopicEpoch))}
     same = {topic: now.get(topic) == place.topic_id for topic, place in manifest.topics.items()}
-    done.is_same_log = same[topics.RAW]
+    done.is_same_log, done.is_whole = same[topics.RAW], manifest.is_whole
     for table, topic in TABLES.items():
         tell(f"setting the consumers of {table} back")
         offsets, missing = settle(manifest.topics[topic].positions, log.reach(topic), is_same=same[topic])

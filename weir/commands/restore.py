@@ -50,6 +50,11 @@ def restore(
                 "sessions of that time again, if the raw log or its archive still has it.",
                 err=True,
             )
+        if not (done.is_same_log or done.is_whole):
+            click.echo(
+                "When the backup was made the workers were behind: what they had not processed is lost with its Kafka.",
+                err=True,
+            )
         if not audit_after:
             click.echo("Restored.")
             return
