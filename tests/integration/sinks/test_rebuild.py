@@ -53,7 +53,11 @@ def _text(moment: datetime) -> str:
 
 def _events(offset: int, at: datetime, project: str, **values: Any) -> list[dict[str, Any]]:
     place = {"raw_offset": offset, "project_id": project, "device_id": f"device-{offset}", "session_id": f"s-{offset}"}
-    seen = [rows.event(**place, raw_line=line, created_at=_text(at), path=f"/{line}", **values) for line in range(3)]
+    plan = {"plan": f"plan-{offset % 2}"}
+    seen = [
+        rows.event(**place, raw_line=line, created_at=_text(at), path=f"/{line}", properties=plan, **values)
+        for line in range(3)
+    ]
     bought = rows.event(
         **place, raw_line=3, name="revenue", created_at=_text(at), revenue=250, currency="EUR", **values
     )
