@@ -13,18 +13,26 @@ import click
 
 FIGURES = {"gateway": "Gateway", "worker": "Worker", "path": "The whole path"}
 """What is run when nothing is named, a few minutes altogether, and its heading."""
-OTHERS = ("gateway_features", "gateway_memory", "handover", "state", "store", "chaos", "stream_chaos")
-"""What takes longer, or another machine's patience. (`bench.stages` is a part of `worker`.)"""
+_FOLDER = Path(__file__).parent
+_PARTS = frozenset({"__main__", "bare_route", "bare_worker", "http_load"})
+"""Programs that a measurement starts."""
+
+
+def names() -> list[str]:
+    """Everything that can be measured, the figures first. (`bench.stages` is a part of `worker`.)"""
+    programs = {path.stem for path in _FOLDER.glob("*.py") if '__name__ == "__main__"' in path.read_text()}
+    packages = {path.parent.name for path in _FOLDER.glob("*/__main__.py")}
+    return [*FIGURES, *sorted((programs | packages) - _PARTS - FIGURES.keys())]
 
 
 class _Benches(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Names"):
-            formatter.write_dl([(name, about(name)) for name in (*FIGURES, *OTHERS)])
+            formatter.write_dl([(name, about(name)) for name in names()])
 
 
 @click.command(cls=_Benches, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.argument("name", required=False, type=click.Choice([*FIGURES, *OTHERS]), metavar="[NAME")
+@click.argument("name", required=False, type=click.Choice(names()), metavar="[NAME")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGUMENTS]...]")
 def main(name: str | None, arguments: tuple[str, ...]) -> None:
     """Measure what is named, or all that docs/performance.md has of gateway, worker and the whole path.
@@ -43,7 +51,7 @@ def main(name: str | None, arguments: tuple[str, ...]) -> None:
 
 def about(name: str) -> str:
     """The first sentence of what a measurement says of itself."""
-    place = Path(__file__).with_name(name)
+    place = _FOLDER / name
     source = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
     said = ast.get_docstring(ast.parse(source.read_text())) or ""
     return " ".join(said.split("\n\n")[0].split()).partition(". ")[0]

@@ -1,16 +1,21 @@
 """`python -m bench` names every measurement there is."""
 
-from bench.__main__ import FIGURES, OTHERS, about
-from tests.broker import REPOSITORY
+import subprocess
+import sys
 
-PARTS = {"__main__", "bare_route", "bare_worker", "http_load"}
-"""Processes that a measurement starts."""
+from bench.__main__ import FIGURES, about, names
+from tests.broker import REPOSITORY
 
 
 def test_every_measurement_is_listed_and_says_what_it_is() -> None:
-    folder = REPOSITORY / "bench"
-    modules = {path.stem for path in folder.glob("*.py") if '__name__ == "__main__"' in path.read_text()}
-    packages = {path.parent.name for path in folder.glob("*/__main__.py")}
-    listed = {*FIGURES, *OTHERS}
-    assert listed == (modules | packages) - PARTS
-    assert all(about(name) for name in listed)
+    assert {*FIGURES, "gateway_features", "gateway_memory", "state", "handover", "chaos"} <= set(names())
+    assert all(about(name) for name in names())
+    command = [sys.executable, "-m", "bench", "--help"]
+    shown = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    assert all(name in shown for name in names())
+
+
+def test_what_is_behind_a_name_reads_its_own_arguments() -> None:
+    command = [sys.executable, "-m", "bench", "state", "--help"]
+    shown = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
+    assert "--devices" in shown

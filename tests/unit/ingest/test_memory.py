@@ -96,11 +96,11 @@ MEMORIES: dict[str, tuple[int | None, Remember]] = {
 """How many entries each holds at most, and how to make it remember one that takes as much room as any."""
 
 
-def bytes_of(remember: Remember, entries: int = SOME) -> int:
+def bytes_of(remember: Remember, entries: int = SOME, first: int = 700_000) -> int:
     """What so many new entries take."""
     remember(999_998)
     tracemalloc.start()
-    for number in range(700_000, 700_000 + entries):
+    for number in range(first, first + entries):
         remember(number)
     taken = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
@@ -131,4 +131,5 @@ def test_what_is_remembered_takes_less_than_a_hundred_megabytes() -> None:
     ids=["headers", "devices, wide", "devices, long", "programs", "crawlers", "partitions", "addresses"],
 )
 def test_what_no_browser_sends_is_not_remembered(remember: Remember) -> None:
-    assert bytes_of(remember, 100) < 20_000
+    # The least of several: other threads' memory is counted, too.
+    assert min(bytes_of(remember, 100, first) for first in (700_000, 710_000, 720_000)) < 20_000
