@@ -80,10 +80,7 @@ def _copy(source: Connection, target: Connection) -> int:
     for table in reversed(tables.values()):
         target.execute(delete(table))
     for table in _tables(source):
-        rows = [
-            _typed(tables[table.name], _row(row))
-            for row in source.execute(select(table)).mappings()
-        ]
+        rows = [_typed(tables[table.name], _row(row)) for row in source.execute(select(table)).mappings()]
         for start in range(0, len(rows), _PORTION):
             target.execute(insert(tables[table.name]), rows[start : start + _PORTION])
         count += len(rows)

@@ -25,7 +25,12 @@ def backup(folder: Path, name: str, base: str | None = None) -> Manifest:
     (folder / name / "store" / "data.bin").write_bytes(name.encode())
     (folder / name / "control.jsonl").write_text("{}\n")
     made = Manifest(
-        name=name, created_at="", version="1", clickhouse="26", database="weir", control_id="c",
+        name=name,
+        created_at="",
+        version="1",
+        clickhouse="26",
+        database="weir",
+        control_id="c",
         base=base,
         base_sha256=manifest_digest(folder, base) if base else None,
         migrations={},
