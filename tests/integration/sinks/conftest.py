@@ -6,13 +6,10 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas.topics import TOPICS
-from sinks.client import connect
-from sinks.migrate import migrate
 from sinks.settings import SinkSettings
 from tests.broker import Broker, running_broker
+from tests.integration.sinks.databases import Databases
 from tests.integration.sinks.store import Pipeline, Store, running_store
-
-NO_BROKER = "127.0.0.1:1"
 
 
 @pytest.fixture(scope="package")
@@ -22,16 +19,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield running
 
 
+@pytest.fixture(scope="package")
+def databases(store: Store) -> Databases:
+    """Databases with all tables and views, without the pipes from Kafka."""
+    return Databases(store)
+
+
 @pytest.fixture
-def schema(store: Store, request: pytest.FixtureRequest) -> Iterator[Client]:
+def schema(databases: Databases) -> Iterator[Client]:
     """All tables and views in a database of the test's own, without the pipes from Kafka."""
-    settings = store.settings(NO_BROKER, database=f"t_{abs(hash(request.node.nodeid))}")
-    client = connect(settings)
-    migrate(client, settings, pipes=False)
-    client.database = settings.clickhouse_database
-    yield client
-    client.command(f"drop database {settings.clickhouse_database}")
-    client.close()
+    with databases.empty() as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

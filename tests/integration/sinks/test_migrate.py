@@ -19,7 +19,7 @@ from sinks.migration_files import read_migrations
 from sinks.rendering import render
 from sinks.settings import SinkSettings
 from tests.broker import Broker
-from tests.integration.sinks.conftest import NO_BROKER
+from tests.integration.sinks.databases import NO_BROKER
 from tests.integration.sinks.store import Store
 
 pytestmark = pytest.mark.integration
