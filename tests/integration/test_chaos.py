@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(60
 
 def test_what_was_answered_is_stored_once_whatever_dies(tmp_path: Path) -> None:
     with running_stack(tmp_path, {"WEIR_WORKERS": "2"}) as stack:
-        with traffic_for(stack, rate=800) as traffic:
+        with traffic_for(stack, rate=400) as traffic:
             kill_each(stack, pause=3)
             freeze_worker(stack)
             time.sleep(2)
