@@ -1,15 +1,19 @@
 """A store with little memory: what needs too much is refused with its reason, and the store lives on."""
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from schemas import topics
-from tests.broker import Broker
+from tests.broker import REPOSITORY, Broker
 from tests.integration.sinks import rows
 from tests.integration.sinks.store import Pipeline, Store, lines, running_store
+from weir.local.ports import free_ports
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
@@ -78,3 +82,35 @@ def test_rows_come_in_while_queries_are_refused(small: Store, sinks_broker: Brok
     pipeline.await_number("select count() from events", sent * 100)
     pipeline.await_number("select sum(events) from events_hourly", sent * 100)
     client.close()
+
+
+def test_the_files_for_servers_are_read_as_they_are_meant(tmp_path: Path) -> None:
+    """The embedded engine reads the same settings; the logs of itself, and users, it has not."""
+    store = Store(tmp_path / "data", free_ports(1)[0])
+    place = store.data / "config.d"
+    place.mkdir(parents=True)
+    for name in ("weir.xml", "small.xml"):
+        shutil.copy(REPOSITORY / "deploy" / "clickhouse" / name, place)
+    store.start()
+    try:
+        client = store.client("default")
+        root = ElementTree.parse(place / "small.xml").getroot()
+        # Sizes of pools and the number of queries are told as they are at work, which the embedded engine does not do.
+        untold = (
+            "background_schedule_pool_size",
+            "background_message_broker_schedule_pool_size",
+            "max_concurrent_queries",
+        )
+        wanted = {child.tag: child.text for child in root if child.tag not in (*untold, "merge_tree")}
+        assert len(wanted) > 5
+        sql = "select name, value from system.server_settings where changed"
+        found = {str(name): str(value) for name, value in client.query(sql).result_rows}
+        assert {name: found.get(name) for name in wanted} == wanted
+        sql = "select name, value from system.merge_tree_settings where changed"
+        found = {str(name): str(value) for name, value in client.query(sql).result_rows}
+        assert found["min_free_disk_bytes_to_perform_insert"] == "1073741824"
+        assert found["number_of_free_entries_in_pool_to_execute_mutation"] == "2"
+        client.command("create table t (a Int8) engine = MergeTree order by a")
+        client.close()
+    finally:
+        store.kill()
