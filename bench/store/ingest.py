@@ -92,7 +92,10 @@ class Rig:
             samples.append((time.monotonic(), self.number(), self.cpu()))
             time.sleep(0.1)
         self.end()
+        # The first rows come when the group has been joined; the last ones may wait for a flush.
         inside = [sample for sample in samples if goal * _ENDS <= sample[1] <= goal * (1 - _ENDS)]
+        if len({number for _, number, _ in inside}) < 3:
+            raise click.ClickException("That is over too soon to be measured: take more --events.")
         first, last = inside[0], inside[-1]
         rows = last[1] - first[1]
         return rows / (last[0] - first[0]), (last[2] - first[2]) / rows * 1e6
