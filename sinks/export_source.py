@@ -83,8 +83,11 @@ def from_table(client: Client, table: str, asked: Asked) -> Source:
     ]
     names = {name for name, *_ in columns}
     conditions, parameters = _conditions(table, columns, asked)
-    final = "MergeTree" if found[table] == "Distributed" else found[table]
-    is_merged = any(kind in final for kind in ("Replacing", "Collapsing", "Aggregating", "Summing"))
+    is_merged = any(kind in found[table] for kind in ("Replacing", "Collapsing", "Aggregating", "Summing"))
+    if found[table] == "Distributed":
+        # What it reads says by its columns whether rows replace each other or add up.
+        sums = any("AggregateFunction(" in kind for _, kind, _ in columns)
+        is_merged = sums or not names.isdisjoint({"sign", "version", "is_deleted"})
     if "sign" in names:
         conditions.append("sign = 1")
     if "is_deleted" in names:
