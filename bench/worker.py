@@ -21,6 +21,7 @@ from typing import NamedTuple
 from urllib.request import urlopen
 
 import click
+from confluent_kafka import Producer
 
 from bench.stages import measure_stages
 from schemas.topics import RAW
@@ -202,6 +203,8 @@ def backlog(events: Iterator[dict[str, object]], per_envelope: int) -> Iterator[
     with tempfile.TemporaryDirectory() as home, running_broker(Path(home) / "kafka") as broker:
         (Path(home) / "lab").mkdir()
         with running_lab(broker, Path(home) / "lab") as lab:
+            # Compressed, as a gateway's are: so a fetch holds as many events as it would.
+            lab.producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 5, "compression.type": "lz4"})
             lab.send(events, per_envelope)
             yield lab
 

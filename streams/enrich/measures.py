@@ -15,6 +15,7 @@ WEB_VITALS = "__web_vitals"
 
 PREVIOUS = "__previous"
 """Below it, on a screen view: the page of the screen view before it in the session, and how long it was looked at."""
+_PREVIOUS_PATH, _PREVIOUS_DURATION = f"{PREVIOUS}.path", f"{PREVIOUS}.duration_ms"
 
 _PERCENT = ("scroll_depth", "scrollDepth", "percent_scrolled", "__scrollDepth")
 """Plausible's (and what people choose themselves), Google Analytics'."""
@@ -84,4 +85,4 @@ def _number(value: Any, highest: float) -> float | None:
 
 def with_previous_view(properties: dict[str, Any], path: str, duration_ms: int) -> dict[str, Any]:
     """Safe properties, of which none is below ``PREVIOUS``, and what is known of the screen view before."""
-    return {**properties, f"{PREVIOUS}.path": path, f"{PREVIOUS}.duration_ms": duration_ms}
+    return {**properties, _PREVIOUS_PATH: path, _PREVIOUS_DURATION: duration_ms}
