@@ -10,6 +10,7 @@ from tests.broker import Broker, running_broker
 from tests.java import want_quick_starts
 from tests.order import arrange
 from tests.stack import Stack, running_stack
+from weir.local import ports
 
 # Hundreds of processes are started: none of them should compile Weir anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -23,6 +24,8 @@ settings.load_profile("weir")
 def pytest_configure(config: pytest.Config) -> None:
     # Otherwise the files with most tests come first, which are those that take no time.
     config.option.loadscopereorder = False
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        ports.keep_to(int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
 
 
 @pytest.hookimpl(tryfirst=True)

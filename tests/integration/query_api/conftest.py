@@ -1,7 +1,6 @@
 """A real store with two organisations' traffic in it, and the API in front of it."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -26,16 +25,10 @@ from schemas.control import ClientType
 from sinks.migrate import migrate
 from sinks.settings import SinkSettings
 from tests.integration.query_api.dataset import Hit, Visit, event_row, noise, session_rows, visits
+from weir.local.ports import free_ports
 
 NOW = datetime(2026, 3, 30, 15, 20, 30, tzinfo=UTC)
 """The present of these tests: the day after Europe's clocks went forward."""
-
-
-def free_port() -> int:
-    """A port nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -57,7 +50,7 @@ class World:
 @pytest.fixture(scope="package")
 def store_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A store with all tables and nothing that consumes."""
-    port = free_port()
+    (port,) = free_ports(1)
     folder = tmp_path_factory.mktemp("query-store")
     log = (folder / "log.txt").open("wb")
     process = subprocess.Popen(

@@ -18,8 +18,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from control.clients import NewClient
-from tests.integration.query_api.conftest import World, credentials, free_port, insert_rows, wait_until
+from tests.integration.query_api.conftest import World, credentials, insert_rows, wait_until
 from tests.integration.query_api.dataset import Hit, event_row
+from weir.local.ports import free_ports
 
 pytestmark = pytest.mark.integration
 
@@ -57,7 +58,7 @@ def running(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @contextmanager
 def serving(world: World, folder: Path) -> Iterator[Running]:
     """A query API process of its own."""
-    port = free_port()
+    (port,) = free_ports(1)
     page = folder / "dist"
     environment = {
         **os.environ,
