@@ -36,28 +36,32 @@ _TIME_MESSAGES = {"event_too_old": "The event is older than the project keeps ev
 
 
 class _Moment:
-    """A time that an event may have, as its sender said it, and who its visitor is then."""
+    """A time that an event may have, and what its sender said it is."""
 
-    __slots__ = ("client_ms", "place", "said")
+    __slots__ = ("client_ms", "said", "time_ms")
 
-    def __init__(self, client_ms: int | None, time_ms: int, place: _Place) -> None:
+    def __init__(self, client_ms: int | None, time_ms: int) -> None:
         self.client_ms = client_ms
-        self.place = place
+        self.time_ms = time_ms
         self.said = b'","time":%d,' % time_ms
 
 
 class _Alike:
     """What an event became that was taken, for those that say the same of their sender: most of a batch do.
 
-    ``head`` is their line up to the id, ``lines`` where it goes (None: that depends on its id).
+    ``head`` is their line up to the id, ``lines`` where it goes (None: that depends on its id). ``settled``: no other
+    device than the visitor's is to be looked for, at whatever time.
     """
 
-    __slots__ = ("begins", "head", "kind", "limit", "lines", "moment", "shortener", "visitor", "whose")
+    __slots__ = (
+        *("begins", "head", "kind", "limit", "lines", "moment", "place", "settled", "shortener", "visitor", "whose"),
+    )
 
     def __init__(
         self,
         event: SentEvent,
         visitor: Visitor,
+        place: _Place,
         moment: _Moment,
         shortener: Shortener | None,
         head: bytes,
@@ -68,6 +72,8 @@ class _Alike:
         self.whose = event[WHOSE]
         self.begins = event.kind is _TRACK
         self.visitor = visitor
+        self.place = place
+        self.settled = False
         self.moment = moment
         self.shortener = shortener
         self.head = head
@@ -104,7 +110,9 @@ class Bundle:
         self._write_sender(sender)
         self._new_ids = new_event_ids(received_ms)
         self._alike: _Alike | None = None
-        self._last: tuple[SentEvent, Visitor, _Moment, Shortener | None, bytes, list[bytes] | None] | None = None
+        self._last: tuple[SentEvent, Visitor, _Place, _Moment, Shortener | None, bytes, list[bytes] | None] | None = (
+            None
+        )
         """What `_Alike` is made of when another event comes: most requests bring one."""
         self._visitors: dict[_Place, Visitor] = {}
         self._named: dict[tuple[str, str], Settled] = {}
@@ -128,6 +136,7 @@ class Bundle:
         alike = self._alike
         if alike is None and self._last is not None:
             alike = self._alike = _Alike(*self._last)
+            alike.settled = self._is_settled(alike)
         if alike is not None and alike.kind is event.kind and alike.whose == event[WHOSE]:
             settled = self._add_alike(alike, event, given_id, event_id)
             if settled is not None:
@@ -140,10 +149,8 @@ class Bundle:
         if given_id and (visitor.device_id, event_id) in self._named:
             return None
         if event.client_ms != moment.client_ms:
-            device_id, user_agent, ip, _, other = moment.place
-            time_ms = self._time(event)
-            moment = _Moment(event.client_ms, time_ms, (device_id, user_agent, ip, time_ms, other))
-            if visitor != self._visitor(moment.place, event_id):
+            moment = _Moment(event.client_ms, self._time(event))
+            if not self._is_visitor(alike, moment.time_ms, event_id):
                 return None
         payload = event.payload if alike.shortener is None else alike.shortener.event(event).payload
         line = self._line(alike.head, event_id, moment, payload, alike.limit)
@@ -153,10 +160,30 @@ class Bundle:
         settled = Settled(event_id, *visitor)
         if moment is not alike.moment:
             alike.moment = moment
-            self._remember(moment, visitor, event_id)
+            if alike.begins:
+                self._gateway.visitors.remember(self._project.id, visitor.device_id, moment.time_ms, event_id)
         if given_id and alike.begins:
             self._named[visitor.device_id, event_id] = settled
         return settled
+
+    def _is_settled(self, alike: _Alike) -> bool:
+        given, user_agent, ip, *_ = alike.place
+        found = alike.visitor.device_id
+        if given or not found:
+            return bool(found)
+        # Under the salt before, the newer device would have to be looked for first.
+        newest = self._gateway.visitors.newest_device(self._project.id, ip, user_agent, self._received_ms)
+        return found == newest
+
+    def _is_visitor(self, alike: _Alike, time_ms: int, event_id: str) -> bool:
+        """Whether the visitor of events alike is that of one at another time, too: in the same session."""
+        device_id, session_id = alike.visitor
+        if alike.settled:
+            joined = self._gateway.sessions.join(self._project.id, device_id, time_ms, extend=False)
+            if joined is not None:
+                return joined == session_id
+        given, user_agent, ip, _, other = alike.place
+        return alike.visitor == self._visitor((given, user_agent, ip, time_ms, other), event_id)
 
     def _add_other(self, event: SentEvent, given_id: str, event_id: str) -> Settled:
         """As `add`, of an event that is not like the one before it."""
@@ -169,8 +196,9 @@ class Bundle:
         if self._screens and (who := (event.profile_id, ip, user_agent)) not in self._screened:
             self._gateway.rules.screen(self._admission, *who)
             self._screened.add(who)
-        moment = _Moment(event.client_ms, time_ms, (event.device_id, user_agent, ip, time_ms, event.kind is not _TRACK))
-        visitor = self._visitor(moment.place, event_id)
+        moment = _Moment(event.client_ms, time_ms)
+        place = event.device_id, user_agent, ip, time_ms, event.kind is not _TRACK
+        visitor = self._visitor(place, event_id)
         short: Shortener | None = None
         if self._project.anonymize_ip:
             # Nothing needs all of it any more, so it is not written down.
@@ -187,18 +215,18 @@ class Bundle:
         lines = self._write(event, settled, head, moment, also_id, ip, user_agent)
         # Not before: what is refused changes nothing of its visitor's session.
         if first is None:
-            self._remember(moment, visitor, event_id)
+            self._remember(place, visitor, event_id)
             if given_id and event.kind is _TRACK:
                 self._named[visitor.device_id, event_id] = settled
             if event.also is None:
                 placed = visitor.device_id or (event.kind is not _TRACK and event.profile_id)
                 self._alike = None
-                self._last = sent, visitor, moment, short, head, lines if placed else None
+                self._last = sent, visitor, place, moment, short, head, lines if placed else None
         return settled
 
-    def _remember(self, moment: _Moment, visitor: Visitor, event_id: str) -> None:
+    def _remember(self, place: _Place, visitor: Visitor, event_id: str) -> None:
         """An event of the visitor's was taken."""
-        *_, time_ms, other = place = moment.place
+        *_, time_ms, other = place
         if place not in self._visitors:
             self._visitors[place] = visitor
             if not other:

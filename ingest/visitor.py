@@ -78,6 +78,11 @@ class Visitors:
         device_id, live = self._find(project_id, ip, user_agent, now_ms, now_ms)
         return Visitor(device_id, live or "")
 
+    def newest_device(self, project_id: str, ip: str, user_agent: str, received_ms: int) -> str:
+        """The device that is tried first behind an address and a user agent; empty while not one salt is known."""
+        salt = self._access.newest_salt(_day(received_ms // _DAY_MS))
+        return "" if salt is None else _hash(salt, project_id, ip, user_agent)
+
     def remember(self, project_id: str, device_id: str, time_ms: int, event_id: str) -> None:
         """An event that makes sessions was taken: its device's began with it, or has become longer."""
         if device_id and self._sessions.join(project_id, device_id, time_ms, extend=True) is None:

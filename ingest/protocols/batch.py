@@ -46,8 +46,9 @@ def _entry(entry: object, sent_ms: int | None) -> SentEvent | Refusal:
         return event
     client_ms = event.client_ms if client_ms is None else client_ms
     # By place, because a replacement by name costs as much as all the rest of this.
-    kind, payload, _, profile_id, device_id, ip, _, *others, _ = event
-    return SentEvent._make((kind, payload, event_id, profile_id, device_id, ip, sent_ms, *others, client_ms))
+    kind, payload, _, profile_id, device_id, ip, _, agent, also, sdk_name, sdk_version, claims, _ = event
+    changed = kind, payload, event_id, profile_id, device_id, ip, sent_ms, agent, also, sdk_name, sdk_version, claims
+    return tuple.__new__(SentEvent, (*changed, client_ms))
 
 
 def _event_id(value: object) -> str:

@@ -16,6 +16,7 @@ from ingest.limits import TooLargeAltogether, room_for_events
 from ingest.protocols.protocol import SentEvent
 from ingest.settings import GatewaySettings
 from schemas.control import ProjectRecord, SaltRecord
+from schemas.device_id import device_hash
 from schemas.raw_event import RawKind
 from schemas.session_id import session_bucket, session_id
 
@@ -229,3 +230,22 @@ def test_events_alike_become_what_each_would_by_itself(events: list[SentEvent], 
         assert ways[0] == ways[1]
 
     asyncio.run(both())
+
+
+def test_a_visit_of_the_day_before_does_not_draw_in_what_is_of_today() -> None:
+    """An event like the one before is looked for under the newest salt first all the same."""
+
+    async def devices() -> list[str]:
+        gateway = await _make_gateway()
+        gateway.access.apply_salt("2026-11-20", SaltRecord(day="2026-11-20", salt="3c" * 32))
+        newest, before = (
+            device_hash(bytes.fromhex(salt * 32), "shop", "81.2.69.142", BROWSER.decode()) for salt in ("5a", "3c")
+        )
+        gateway.sessions.begin("shop", before, NOW - 50 * MINUTE, "a")
+        gateway.sessions.join("shop", before, NOW - 25 * MINUTE, extend=True)
+        gateway.sessions.begin("shop", newest, NOW, "b")
+        bundle = bundle_of(gateway)
+        found = [bundle.add(click(client_ms=NOW - ago * MINUTE)).device_id for ago in (50, 45, 1, 2)]
+        return ["newest" if device_id == newest else "before" for device_id in found]
+
+    assert asyncio.run(devices()) == ["before", "before", "newest", "newest"]
