@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from bench.store.traffic import Traffic
@@ -13,6 +14,7 @@ from query_api.sql.funnel import funnel
 from query_api.sql.lifecycle import lifecycle
 from query_api.sql.lists import Dimension, event_names, pages, sessions_by
 from query_api.sql.overview import live, overview
+from query_api.sql.properties import property_keys, property_values
 from query_api.sql.retention import retention
 from query_api.sql.stickiness import stickiness
 from query_api.sql.tables import EVENTS
@@ -28,12 +30,15 @@ _OURS = "project_id = 'shop' and bot = '' and synthesized = 0"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question; ``bound``: the milliseconds it may take; ``plain``: the same of ``plain_events``."""
+    """A question. ``bound``: the milliseconds it may take; ``unrolled``: the same of our own tables of events and
+    sessions, where ``queries`` read rollups; ``plain``: the same of the plain table.
+    """
 
     name: str
     queries: tuple[Query, ...]
     plain: tuple[str, ...]
     bound: int | None = None
+    unrolled: tuple[Query, ...] = ()
 
 
 def questions(traffic: Traffic) -> list[Question]:
@@ -51,42 +56,49 @@ def _of_rollups(traffic: Traffic, month: Period) -> list[Question]:
     now = traffic.end_ms / 1000 - 6 * 3600
     live_sql = f"""select uniqExact(device_id) from plain_events where {_OURS} and created_at > {now} - 300
         and created_at <= {now} + 60"""
-    return [
-        Question(
-            "overview, 30 days and the 30 before", tuple(overview(DATABASE, PROJECT, month)), _plain_overview(month), 50
-        ),
-        Question(
+    found = []
+    for name, make, plain in (
+        ("overview, 30 days and the 30 before", partial(overview, DATABASE, PROJECT, month), _plain_overview(month)),
+        (
             "top pages, 30 days",
-            _all(pages(DATABASE, PROJECT, month, 10)),
+            partial(pages, DATABASE, PROJECT, month, 10),
             (
                 f"""select origin, path, argMax(title, created_at), count() as views, uniqExact(device_id),
                     uniqExact(session_id) from plain_events where {_OURS} and {recent} and name = 'screen_view'
                     group by origin, path order by views desc limit 10""",
             ),
-            50,
         ),
-        Question(
+        (
             "top sources, 30 days",
-            _all(sessions_by(Dimension.REFERRER_NAME, DATABASE, PROJECT, month, 10)),
+            partial(sessions_by, Dimension.REFERRER_NAME, DATABASE, PROJECT, month, 10),
             (sources,),
-            50,
         ),
-        Question(
+        (
             "top countries, 30 days",
-            _all(sessions_by(Dimension.COUNTRY, DATABASE, PROJECT, month, 10)),
+            partial(sessions_by, Dimension.COUNTRY, DATABASE, PROJECT, month, 10),
             (sources.replace("referrer_name", "country"),),
-            50,
         ),
-        Question(
+        (
             "top events, 30 days",
-            _all(event_names(DATABASE, PROJECT, month, 10)),
+            partial(event_names, DATABASE, PROJECT, month, 10),
             (
                 f"""select name, count() as n, uniqExact(device_id) from plain_events where {_OURS} and {recent}
                     group by name order by n desc limit 10""",
             ),
-            50,
         ),
+    ):
+        found.append(Question(name, _all(make()), plain, 50, _all(make(rolled=False))))
+    keys = f"""select arrayJoin(JSONAllPaths(properties)) as key, count() as n from plain_events
+        where {_OURS} and {recent} group by key having key ilike '%p%' order by n desc limit 20"""
+    values = f"""select properties.plan.:String as value, count() as n from plain_events
+        where {_OURS} and {recent} and value ilike '%p%' group by value order by n desc limit 20"""
+    return [
+        *found,
         Question("live visitors", _all(live(DATABASE, PROJECT, now)), (live_sql,), 20),
+        Question("keys of properties, as typed", (property_keys(DATABASE, PROJECT, "p", 20),), (keys,), 50),
+        Question(
+            "values of a property, as typed", (property_values(DATABASE, PROJECT, "plan", "p", 20),), (values,), 50
+        ),
     ]
 
 
