@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 _AT_MOST = 0.1
 """The share of its time that the auditor works: a round that took long is followed by a longer rest."""
 _HANGS_SECONDS = 3600.0
+_FIRST_SECONDS = 10.0
+"""Those who start with it are not asked before they are up."""
 
 
 def serve(settings: SinkSettings, options: AuditorSettings) -> None:
@@ -30,14 +32,11 @@ def serve(settings: SinkSettings, options: AuditorSettings) -> None:
     auditor = Auditor(settings, options, metrics)
     with served(metrics, health, options.metrics_host, options.metrics_port) as port:
         logger.info("metrics on http://%s:%d/metrics", options.metrics_host, port)
-        wait, remembered = min(options.interval_seconds, 15.0), False
-        # Those who start with it are not asked before they are up.
+        _await_tables(settings, metrics, stop)
+        wait = min(options.interval_seconds, _FIRST_SECONDS)
         while not stop.wait(wait):
             began = time.monotonic()
             try:
-                if not remembered and (report := last_clean(settings)) is not None:
-                    metrics.known_clean(report.started_at.timestamp())
-                remembered = True
                 _tell(auditor.round())
             except SinkError as error:
                 metrics.failed()
@@ -45,6 +44,23 @@ def serve(settings: SinkSettings, options: AuditorSettings) -> None:
             health.beat()
             took = time.monotonic() - began
             wait = max(options.interval_seconds - took, took / _AT_MOST - took, 0)
+
+
+def _await_tables(settings: SinkSettings, metrics: AuditorMetrics, stop: threading.Event) -> None:
+    """Return when the tables are there, and what an earlier process found is known."""
+    waits = False
+    while not stop.is_set():
+        try:
+            report = last_clean(settings)
+        except SinkError as error:
+            if not waits:
+                logger.info("waiting for ClickHouse and its tables (%s)", str(error).splitlines()[0][:200])
+            waits = True
+            stop.wait(_FIRST_SECONDS)
+        else:
+            if report is not None:
+                metrics.known_clean(report.started_at.timestamp())
+            return
 
 
 def _tell(report: AuditReport) -> None:

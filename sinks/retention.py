@@ -1,8 +1,8 @@
 """Retention: events and sessions that are older than their project keeps them go; rollups stay.
 
 What no project keeps any more goes by the month: a partition is dropped. Of projects that keep less than the longest,
-rows are deleted day by day. The ledger is told of these, message by message, before they go, so that the audit adds up;
-months that were dropped it leaves out.
+or less than two months, rows are deleted day by day. The ledger is told of these, message by message, before they go,
+so that the audit adds up; months that were dropped it leaves out.
 
 A table's progress may go with its rows. So they go while its pipe is taken off and its group has committed all that it
 has read, and how far that was is written down: the ingest view lets nothing of before in again.
@@ -27,6 +27,8 @@ from sinks.sql_text import identifier, literal
 
 LONGEST_DAYS = 400
 """How long rows are kept of a project that is not there any more; no project can keep them longer."""
+EXACT_BELOW_DAYS = 62
+"""Of a project that keeps its rows for so few days another month would be much."""
 _COUNTING, _TAKING, _DONE, _GIVEN_UP = 1, 2, 3, 4
 _WAIT_SECONDS = 30.0
 _POLL_SECONDS = 0.5
@@ -105,7 +107,7 @@ def find_due(client: Client, days: Mapping[str, int], now: datetime) -> list[Due
     projects = {
         project: max(today - timedelta(days=kept_days), kept.kept_from(project))
         for project, kept_days in sorted(days.items())
-        if kept_days < longest and project in stored
+        if kept_days < max(longest, EXACT_BELOW_DAYS) and project in stored
     }
     shorter = {project: int(since.timestamp()) for project, since in projects.items() if since > everywhere}
     return [_due(client, source, int(everywhere.timestamp()), shorter) for source in SOURCES]

@@ -181,6 +181,14 @@ def test_what_broke_off_is_completed(filled: Pipeline, client: Client) -> None:
     assert report.clean, render(report)
 
 
+def test_who_keeps_little_keeps_no_month_more(client: Client) -> None:
+    """Though no other project keeps more."""
+    (events, _) = retention.find_due(client, {LONG: 5, SHORT: 5}, NOW)
+    assert (events.months, events.projects) == ({202602: PER_MESSAGE}, {LONG: 2 * PER_MESSAGE})
+    (events, _) = retention.find_due(client, {LONG: 70, SHORT: 70}, NOW)
+    assert (events.months, events.projects) == ({}, {})
+
+
 def test_nobody_asked_nothing_goes(client: Client) -> None:
     assert retention.find_due(client, {}, NOW) == []
     far = datetime(2027, 1, 1, tzinfo=UTC)
