@@ -204,7 +204,9 @@ def backlog(events: Iterator[dict[str, object]], per_envelope: int) -> Iterator[
         (Path(home) / "lab").mkdir()
         with running_lab(broker, Path(home) / "lab") as lab:
             # Compressed, as a gateway's are: so a fetch holds as many events as it would.
-            lab.producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 5, "compression.type": "lz4"})
+            lab.producer = Producer(
+                {"bootstrap.servers": broker.bootstrap, "linger.ms": 5, "compression.type": "lz4", "log_level": 0}
+            )
             lab.send(events, per_envelope)
             yield lab
 
