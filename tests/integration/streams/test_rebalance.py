@@ -25,7 +25,7 @@ from tests.integration.streams.replay import assert_exact, wait_for_the_end
 from tests.unit.streams.raw_log import MINUTE, RawLog, process
 from tests.unit.streams.raw_log import track as plain_track
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 SESSION_SECONDS = 6
 
@@ -184,7 +184,7 @@ def test_everybody_is_overdue_at_once(own_lab: Lab) -> None:
             if table == "events"
         ]
 
-    wait_until(lambda: sum(ended()) >= count, "every session to end", 120)
+    wait_until(lambda: sum(ended()) >= count, "every session to end", 240)
     assert sum(ended()) == count
     assert max(ended()) == MAX_ENDED_PER_MESSAGE
     lab.send([track("device-new")])
