@@ -36,7 +36,7 @@ _CONSUMER = re.compile(
     r"create (?:table|materialized view) if not exists \{\{database\}\}\.[a-z_0-9]+_(?:queue|feed)\b"
 )
 _SHARD = ".{shard}"
-# Topics with a copy for each shard of a cluster; a partition must never move to another shard's consumer.
+# Topics with a copy for each shard, where there is more than one: a partition must never move to another's consumer.
 SHARDED = {topics.EVENTS, topics.SESSIONS, topics.IDENTITIES, topics.LEDGER, topics.REPLAY, topics.DEAD_LETTERS}
 
 
@@ -106,7 +106,8 @@ def database_of(name: str, settings: SinkSettings, *, reading: bool) -> str:
 
 
 def _topic(name: str, settings: SinkSettings) -> str:
-    return name + _SHARD if settings.clickhouse_cluster is not None and name in SHARDED else name
+    is_divided = settings.clickhouse_cluster is not None and settings.clickhouse_shards > 1
+    return name + _SHARD if is_divided and name in SHARDED else name
 
 
 def _group(statement: str, table: str, settings: SinkSettings) -> str:

@@ -87,6 +87,9 @@ class SinkSettings(BaseSettings):
         pattern=r"^[A-Za-z_][A-Za-z0-9_-]*$",
         description="Name of the cluster of those nodes that consume, one a shard; by default the cluster itself.",
     )
+    clickhouse_shards: int = Field(
+        1, ge=1, le=1024, description="Shards of the cluster; with more than one, each consumes topics of its own."
+    )
     kafka_bootstrap: str = Field("127.0.0.1:9092", description="host:port of Kafka.")
     store_kafka_bootstrap: str | None = Field(
         None, description="host:port of Kafka as ClickHouse reaches it, where that differs."

@@ -12,6 +12,7 @@ SETTINGS = SinkSettings.model_construct(
     clickhouse_database="weir",
     clickhouse_cluster="weir",
     clickhouse_consumers="weir_consumers",
+    clickhouse_shards=2,
     kafka_bootstrap="kafka:9092",
     store_kafka_bootstrap=None,
 )

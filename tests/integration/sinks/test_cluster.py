@@ -66,7 +66,7 @@ def cluster_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]
 
 
 def settings_of(store: Store, bootstrap: str) -> SinkSettings:
-    return store.settings(bootstrap).model_copy(update={"clickhouse_cluster": "main"})
+    return store.settings(bootstrap).model_copy(update={"clickhouse_cluster": "main", "clickhouse_shards": SHARDS})
 
 
 def unreplicated(statement: str) -> str:

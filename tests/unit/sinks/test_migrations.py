@@ -12,7 +12,7 @@ from sinks.settings import SinkSettings
 from sinks.tables import TABLES
 
 CLUSTER = SinkSettings.model_validate(
-    {"clickhouse_cluster": "main", "clickhouse_database": "w", "kafka_bootstrap": "k:9092"}
+    {"clickhouse_cluster": "main", "clickhouse_shards": 2, "clickhouse_database": "w", "kafka_bootstrap": "k:9092"}
 )
 SINGLE = SinkSettings.model_validate(
     {"clickhouse_database": "w", "kafka_bootstrap": "k:9092", "store_kafka_bootstrap": "inside:9"}
@@ -113,6 +113,12 @@ def test_each_shard_consumes_its_own_topics_on_one_node() -> None:
     ]
     assert "'weir.profiles'" in rendered(RECORDS_QUEUE, consumers)[0]
     assert "'weir-store-profiles'" in rendered(RECORDS_QUEUE, consumers)[0]
+
+
+def test_a_cluster_of_one_shard_consumes_the_topics_of_a_single_node() -> None:
+    replicated = CLUSTER.model_copy(update={"clickhouse_shards": 1})
+    assert "kafka_topic_list = 'weir.events', kafka_group_name = 'weir-store-events'" in rendered(QUEUE, replicated)[0]
+    assert "ReplicatedMergeTree" in rendered(TABLE, replicated)[0]
 
 
 def test_one_node_of_a_cluster_alone() -> None:
