@@ -61,6 +61,13 @@ _TOP_PAGES = Select(
     order_by="sum(screen_views) desc",
     limit="{limit:UInt32} with ties",
 )
+# A page's newest title is one of its last half hour: the states of all others need not be looked at.
+_LAST_SEEN = Select(
+    columns={"last_page": "page", "last_half_hour": "max(half_hour)"},
+    source=PAGES,
+    where=(within("half_hour"), In("page", _TOP_PAGES)),
+    group_by="last_page",
+)
 _ROLLED_PAGES = Select(
     columns={
         **{name: name for name in ("page_origin", "page_path", "page_title", "pageviews", "visitors", "page_sessions")},
@@ -70,7 +77,6 @@ _ROLLED_PAGES = Select(
             "of_page": "page",
             "page_origin": "any(origin)",
             "page_path": "any(path)",
-            "page_title": "argMaxMerge(title)",
             "pageviews": "sum(screen_views)",
         },
         source=PAGES,
@@ -91,6 +97,16 @@ _ROLLED_PAGES = Select(
             ),
             "seen",
             "seen.seen_page = source.of_page",
+        ),
+        Join(
+            Select(
+                columns={"titled_page": "page", "page_title": "argMaxMerge(title)"},
+                source=PAGES,
+                where=(In("(page, half_hour)", _LAST_SEEN),),
+                group_by="titled_page",
+            ),
+            "titles",
+            "titles.titled_page = source.of_page",
         ),
     ),
     order_by="pageviews desc, page_origin, page_path",
