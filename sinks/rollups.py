@@ -123,6 +123,17 @@ PROPERTY_VALUES = Rollup(
     grain="day",
 )
 
+ACTIVE_DAYS = Rollup(
+    table="active_days",
+    view="active_days_view",
+    pipe="events_queue",
+    keys=("project_id",),
+    hour="day",
+    measures=("bitCount(halves)", _digest("device", "profile", "toUInt64(halves)")),
+    grain="day",
+)
+"""The half hours of each day in which a device was there, for retention, stickiness and lifecycle."""
+
 ROLLUPS = (
     EVENTS_HOURLY,
     VISITORS,
@@ -132,4 +143,5 @@ ROLLUPS = (
     SESSION_SUMS,
     VISITS,
     PROPERTY_VALUES,
+    ACTIVE_DAYS,
 )
