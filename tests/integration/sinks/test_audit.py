@@ -12,7 +12,7 @@ from schemas.dead_letter import DeadLetter
 from sinks.audit import audit
 from sinks.audit_report import AuditReport, Finding, Kind, render
 from sinks.rebuild import compare, repair
-from sinks.rollups import EVENTS_HOURLY
+from sinks.rollups import EVENTS_HOURLY, ROLLUPS
 from tests.integration.ingest.gateway_process import poll_until
 from tests.integration.sinks import rows
 from tests.integration.sinks.store import Pipeline, lines
@@ -92,15 +92,18 @@ def client(filled: Pipeline) -> Iterator[Client]:
 
 @contextmanager
 def restored(client: Client, table: str) -> Iterator[None]:
-    """Whatever the block does to the table is undone."""
-    client.command(f"create table kept_{table} as {table}")
-    client.command(f"alter table kept_{table} attach partition all from {table}")
+    """Whatever the block does to the table, and to its rollups, is undone."""
+    tables = [table, *(rollup.table for rollup in ROLLUPS if rollup.source == table)]
+    for each in tables:
+        client.command(f"create table kept_{each} as {each}")
+        client.command(f"alter table kept_{each} attach partition all from {each}")
     try:
         yield
     finally:
-        client.command(f"truncate table {table}")
-        client.command(f"alter table {table} attach partition all from kept_{table}")
-        client.command(f"drop table kept_{table}")
+        for each in tables:
+            client.command(f"truncate table {each}")
+            client.command(f"alter table {each} attach partition all from kept_{each}")
+            client.command(f"drop table kept_{each}")
 
 
 def run(pipeline: Pipeline, patience: float = 30.0) -> AuditReport:
@@ -168,7 +171,7 @@ def test_a_deleted_event_is_missing(filled: Pipeline, client: Client) -> None:
 
 
 def test_a_doubled_event_is_found(filled: Pipeline, client: Client) -> None:
-    with restored(client, "events"), restored(client, "events_hourly"):
+    with restored(client, "events"):
         client.command("insert into events select * from events where raw_offset = 4 and raw_line = 1")
         finding = only(run(filled), Kind.DOUBLED, "events")
     assert finding.count == 1
@@ -176,7 +179,7 @@ def test_a_doubled_event_is_found(filled: Pipeline, client: Client) -> None:
 
 
 def test_a_loss_that_a_double_hides_is_found(filled: Pipeline, client: Client) -> None:
-    with restored(client, "events"), restored(client, "events_hourly"):
+    with restored(client, "events"):
         client.command("insert into events select * from events where raw_offset = 4 and raw_line = 1")
         client.command("delete from events where raw_offset = 4 and raw_line = 2")
         report = run(filled)
@@ -185,7 +188,7 @@ def test_a_loss_that_a_double_hides_is_found(filled: Pipeline, client: Client) -
 
 
 def test_an_event_nobody_sent_is_found(filled: Pipeline, client: Client) -> None:
-    with restored(client, "events"), restored(client, "events_hourly"):
+    with restored(client, "events"):
         client.command(
             "insert into events select * replace(generateUUIDv4() as event_id) from events "
             "where raw_offset = 4 and raw_line = 1"
