@@ -11,7 +11,7 @@ from sinks.client import connect
 from sinks.migrate import migrate
 from sinks.rebuild import compare, rebuild, remake, repair
 from sinks.rollup_pieces import NOTHING, read_checked, read_signatures, write_checked
-from sinks.rollups import EVENTS_HOURLY, ROLLUPS, Rollup
+from sinks.rollups import ACTIVE_DAYS, EVENTS_HOURLY, ROLLUPS, Rollup
 from sinks.settings import SinkSettings
 from tests.integration.sinks import rows
 from tests.integration.sinks.arrivals import arrive, number
@@ -99,7 +99,8 @@ def test_what_is_damaged_is_found_and_mended(filled: Client, settings: SinkSetti
     assert told
     assert _all(filled, rollup) == right
     filled.command(f"insert into {rollup.table} select * from {rollup.table} where {lost}")
-    assert compare(filled, rollup, settle_seconds=0)
+    # A bit that is set twice is set.
+    assert bool(compare(filled, rollup, settle_seconds=0)) == (rollup != ACTIVE_DAYS)
     days = rebuild(filled, settings, rollup, BEGIN, END)
     assert days == (3 if rollup.grain == "day" else 6)
     assert _all(filled, rollup) == right
