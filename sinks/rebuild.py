@@ -25,6 +25,7 @@ from sinks.sql_text import identifier, literal
 
 _LOOKS = 3
 _EXAMPLES = 100
+_HALF_HOUR = "half_hour"
 _SETTINGS = {"max_bytes_before_external_group_by": 1_000_000_000, "max_bytes_before_external_sort": 1_000_000_000}
 
 Progress = Callable[[str], None]
@@ -299,9 +300,14 @@ def _own_pieces(
 
 
 def _narrowed(client: Client, rollup: Rollup, pieces: Sequence[datetime]) -> dict[str, Any]:
-    """Settings by which the view's query reads no more of its table than these pieces need."""
-    table = f"{client.database}.{rollup.source}"
-    return {**_SETTINGS, "additional_table_filters": f"{{{literal(table)}: {literal(source_filter(rollup, pieces))}}}"}
+    """Settings by which no more is read of the table, and of a rollup that is sorted by half hours, than these pieces
+    need.
+    """
+    filters = {rollup.source: source_filter(rollup, pieces)}
+    if _HALF_HOUR in _view_columns(client, rollup):
+        filters[rollup.table] = within(rollup, _HALF_HOUR, pieces)
+    told = ", ".join(f"{literal(f'{client.database}.{table}')}: {literal(each)}" for table, each in filters.items())
+    return {**_SETTINGS, "additional_table_filters": f"{{{told}}}"}
 
 
 def _view_query(client: Client, rollup: Rollup) -> str:
