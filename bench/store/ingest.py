@@ -27,8 +27,6 @@ from weir.local.ports import free_ports
 _LINES = 100
 """Rows of a message: about what a busy worker puts into one."""
 _TRAFFIC_EVENTS = 100_000_000
-_ENDS = 0.1
-"""Share of the rows at the beginning and the end of a run that is not measured: joining, and the last flush."""
 
 
 class Rig:
@@ -84,21 +82,18 @@ class Rig:
         return int(rows[0][0])
 
     def rate(self) -> tuple[float, float]:
-        """(events per second, microseconds of processor time per event), of the whole backlog without its ends."""
+        """(events per second from the first block to the last, microseconds of processor time per event of all)."""
         self.begin()
-        goal = self.counts[topics.EVENTS]
-        samples: list[tuple[float, int, float]] = []
-        while not samples or samples[-1][1] < goal:
-            samples.append((time.monotonic(), self.number(), self.cpu()))
-            time.sleep(0.1)
+        goal, began = self.counts[topics.EVENTS], self.cpu()
+        first, number = (0.0, 0), 0
+        while number < goal:
+            time.sleep(0.05)
+            number = self.number()
+            if number and not first[1]:
+                first = (time.monotonic(), number)
+        seconds, used = time.monotonic() - first[0], self.cpu() - began
         self.end()
-        # The first rows come when the group has been joined; the last ones may wait for a flush.
-        inside = [sample for sample in samples if goal * _ENDS <= sample[1] <= goal * (1 - _ENDS)]
-        if len({number for _, number, _ in inside}) < 2:
-            raise click.ClickException("That is over too soon to be measured: take more --events.")
-        first, last = inside[0], inside[-1]
-        rows = last[1] - first[1]
-        return rows / (last[0] - first[0]), (last[2] - first[2]) / rows * 1e6
+        return (goal - first[1]) / max(seconds, 0.05), used / goal * 1e6
 
     def views(self) -> list[str]:
         """The views over events and sessions that fill rollups."""
