@@ -2,8 +2,8 @@
 
 What a round costs grows with what came in since the one before: events are compared by message only from where the
 last clean audit ended, all older ones in sums that the ledger and a projection tell, and rollups only in hours whose
-rows have changed, once these are quiet. Once a day everything is compared by message, and what was not looked at for a
-week is looked at again.
+rows have changed, once these are quiet; after ClickHouse has died or a view has failed, at once. Once a day everything
+is compared by message, and what was not looked at for a week is looked at again.
 """
 
 import time
@@ -20,6 +20,7 @@ from sinks.audit import audit, rollup_finding
 from sinks.audit_report import AuditReport, Finding
 from sinks.auditor_metrics import AuditorMetrics
 from sinks.client import connect
+from sinks.disturbances import last_disturbance
 from sinks.errors import RebuildError, SinkError
 from sinks.kafka_log import KafkaLog
 from sinks.rebuild import compare, repair
@@ -75,9 +76,10 @@ class Auditor:
             with closing(connect(self._settings)) as client:
                 client.database = self._settings.clickhouse_database
                 self._retain(client, found)
-                looks = self._looks(client)
+                looks, disturbed = self._looks(client), last_disturbance(client, self._settings)
                 for rollup in ROLLUPS:
-                    self._look_at(client, rollup, *looks[_table(rollup)], found)
+                    before, now = looks[_table(rollup)]
+                    self._look_at(client, rollup, self._due(client, rollup, before, now, disturbed), now, found)
                 since = self._since(client)
                 report = audit(
                     self._settings,
@@ -121,11 +123,8 @@ class Auditor:
         self._metrics.retained({each.source.table: each.rows for each in due})
         self._retained_on = today
 
-    def _look_at(
-        self, client: Client, rollup: Rollup, before: Signatures | None, now: Signatures, found: _Round
-    ) -> None:
-        """Compare what has changed and is quiet now, newest first, as much as a round may; mend what differs."""
-        pieces = self._due(client, rollup, before, now)
+    def _look_at(self, client: Client, rollup: Rollup, pieces: list[datetime], now: Signatures, found: _Round) -> None:
+        """Compare these pieces, and mend what differs."""
         if not pieces:
             return
         differing = compare(client, rollup, pieces)
@@ -162,10 +161,13 @@ class Auditor:
                 self._seen[name] = now
         return looks
 
-    def _due(self, client: Client, rollup: Rollup, before: Signatures | None, now: Signatures) -> list[datetime]:
+    def _due(
+        self, client: Client, rollup: Rollup, before: Signatures | None, now: Signatures, disturbed: datetime
+    ) -> list[datetime]:
+        """The pieces that have changed since they were found equal, newest first, as many as a round may compare:
+        those that are quiet, and those that were open when ClickHouse was ``disturbed``, which may never be quiet.
+        """
         quiet = now if self._options.quiet_seconds == 0 else before
-        if quiet is None:
-            return []
         checked = read_checked(client, rollup)
         everywhere = read_retained(client).everywhere
         long_ago = self._now() - timedelta(days=self._options.sweep_days)
@@ -174,7 +176,9 @@ class Auditor:
             digest = now.get(piece, NOTHING).digest
             known = checked.get(piece)
             settled = known is not None and known.digest == digest and known.at >= long_ago
-            if piece >= everywhere and not settled and quiet.get(piece, NOTHING).digest == digest:
+            is_quiet = quiet is not None and quiet.get(piece, NOTHING).digest == digest
+            is_shaken = piece <= disturbed and (known is None or known.at <= disturbed)
+            if piece >= everywhere and not settled and (is_quiet or is_shaken):
                 due.append(piece)
         due.sort(reverse=True)
         rows = 0
