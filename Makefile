@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 DEMO ?= --history 30d --rate 20 --duration 60s
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help up down demo status check test test-fast chaos bench lock format install install-dev page browser proxies clean
+.PHONY: help up down demo status check test test-fast chaos bench bench-store lock format install install-dev page browser proxies clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,12 +34,16 @@ test: install-dev page browser proxies ## Every test, on a real broker, store an
 test-fast: install-dev ## Tests that need no service
 	$(BIN)/pytest tests/unit tests/contract -q
 
-chaos: install-dev ## Kill every part under load, an outage of Kafka with a full disk, half an hour of faults for three workers (about 45 minutes)
+chaos: install-dev ## Kill every part under load, the store twenty times, an outage of Kafka with a full disk, half an hour of faults for three workers (about an hour)
 	$(BIN)/python -m bench.chaos
+	$(BIN)/python -m bench.store_chaos
 	$(BIN)/python -m bench.stream_chaos
 
 bench: install-dev ## Measure gateway, worker and the whole path; writes the tables of docs/performance.md
 	$(BIN)/python -m bench
+
+bench-store: install-dev ## Build a store of 100 million events, goes on where it broke off, and ask it the questions of docs/store.md (hours)
+	$(BIN)/python -m bench.store
 
 format: install-dev page-deps ## Put code into its form
 	$(BIN)/ruff format .
@@ -74,13 +78,13 @@ $(VENV)/bin/python:
 	@python3 -m venv $(VENV)
 
 $(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/python
-	@echo "Installing Python packages …"
+	@echo "Installing Python packages into .venv (minutes, the first time) …"
 	@$(BIN)/pip install -q --no-deps --require-hashes -r requirements.txt
 	@$(BIN)/pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
-	@echo "Installing Python packages for development …"
+	@echo "Installing Python packages for development (a minute or two) …"
 	@$(BIN)/pip install -q --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
 
