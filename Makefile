@@ -43,7 +43,7 @@ bench: install-dev ## Measure gateway, worker and the whole path; writes the tab
 	$(BIN)/python -m bench
 
 bench-store: install-dev ## Build a store of 100 million events, goes on where it broke off, and ask it the questions of docs/store.md (hours)
-	$(BIN)/python -m bench.store
+	$(BIN)/python -m bench.store --home .weir/bench-store $(BENCH_STORE)
 
 format: install-dev page-deps ## Put code into its form
 	$(BIN)/ruff format .
