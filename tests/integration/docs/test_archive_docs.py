@@ -21,7 +21,9 @@ def _script(document: str) -> str:
 
 def test_the_pages_on_archive_and_reprocessing_run(tmp_path: Path) -> None:
     archive = tmp_path / "archive"
-    stack = Stack(tmp_path / "home", {"WEIR_ARCHIVE_METRICS_PORT": str(free_ports(1)[0])})
+    # Nobody waits a quarter of an hour: there is something to verify by then.
+    environment = {"WEIR_ARCHIVE_METRICS_PORT": str(free_ports(1)[0]), "WEIR_ARCHIVE_FLUSH_SECONDS": "1"}
+    stack = Stack(tmp_path / "home", environment)
     begin, end = _script("archive.md").replace(".weir/archive", str(archive)).split("weir archive list\n")
     demo = "weir demo --history 1d --visits 60 --duration 1s\n"
     script = begin + demo + _script("reprocess.md") + "weir archive list\n" + end + "weir archive list\n"
