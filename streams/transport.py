@@ -7,7 +7,6 @@ state and started it at the position found there.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Protocol, cast
 
@@ -65,6 +64,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         super().__post_init__()
         self._flowing: dict[TP, tuple[int, int]] = {}
         self._told: dict[TP, int] = {}
+        self._is_member = False
+        self._telling: asyncio.Timeout | None = None
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -74,8 +75,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     def stop_all(self) -> None:
-        """Deliver nothing more of any partition. Call in the consumer's thread."""
+        """Deliver nothing more of any partition, and tell the group nothing until it is joined anew. Call in the
+        consumer's thread.
+        """
         self._flowing.clear()
+        self._is_member = False
+        if self._telling is not None and not self._telling.expired():
+            self._telling.reschedule(0)
 
     def hold(self, partitions: Iterable[Any]) -> None:
         """Keep freshly assigned partitions from fetching. Call in the consumer's thread."""
@@ -86,6 +92,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             consumer.pause(partition)
             if partition.topic in self.app.tables.changelog_topics:
                 consumer.seek(partition, 0)  # a position spares it from being looked up; it stays paused
+        self._is_member = True
 
     async def start_partition(self, tp: TP, run: int, position: int) -> bool:
         """Begin to deliver ``tp`` from ``position``; False when it is not assigned any more. Safe from any thread."""
@@ -115,12 +122,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Commit how far lanes have got as the group's offsets, for lag displays only: the truth is in the changelogs.
 
         Not part of the lanes' transactions: librdkafka can wait for ever in ``send_offsets_to_transaction`` once the
-        group's coordinator was away, whatever timeout it is given (its issues 5456 and 5511). Never raises; what could
-        not be told is told the next time.
+        group's coordinator was away, whatever timeout it is given (its issues 5456 and 5511). And never while the group
+        is being joined: the broker would see it after the join, with the generation before, and aiokafka takes that
+        answer for a reason to join again; so all members would, without end. Never raises; what could not be told is
+        told the next time.
         """
-        await self.call_thread(self._tell_group, processed)
+        await self.call_thread(self._tell_group, processed, last=False)
 
-    async def _tell_group(self, processed: Mapping[TP, int]) -> None:
+    async def tell_group_last(self, processed: Mapping[TP, int]) -> None:
+        """The same before the group is left for good."""
+        await self.call_thread(self._tell_group, processed, last=True)
+
+    async def _tell_group(self, processed: Mapping[TP, int], last: bool) -> None:
         consumer = self._ensure_consumer()
         assigned = consumer.assignment()
         offsets = {
@@ -128,12 +141,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             for tp, offset in processed.items()
             if driver.ensure_aiokafka_TP(tp) in assigned and self._told.get(tp) != offset
         }
-        if not offsets:
+        if not offsets or not (self._is_member or last):
             return
-        with contextlib.suppress(KafkaError, TimeoutError):
-            async with asyncio.timeout(_TELL_SECONDS):
+        try:
+            async with asyncio.timeout(_TELL_SECONDS) as self._telling:
                 await consumer.commit(offsets)
             self._told.update({TP(*partition): offset for partition, offset in offsets.items()})
+        except (KafkaError, TimeoutError):
+            pass
+        finally:
+            self._telling = None
 
     async def fetch_chunks(self, timeout: float) -> list[tuple[int, Chunk]]:
         """What arrived within ``timeout`` seconds, as (run, chunk). Raises BrokenChain when a position jumped."""
@@ -236,7 +253,7 @@ class Consumer(driver.Consumer):
         app = cast(LanesApp, self.app)
         await app.lanes.quiesce()
         if app.should_stop:
-            await self._thread.tell_group(app.lanes.processed())
+            await self._thread.tell_group_last(app.lanes.processed())
             app.lanes.close()
 
     async def highwaters(self, *partitions: TP) -> dict[TP, int]:
