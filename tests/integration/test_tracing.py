@@ -35,9 +35,10 @@ def _check_one_trace(receiver: Receiver, lab: Lab) -> None:
     (person,) = poll_until(
         "the profile's batch is traced", lambda: receiver.named("worker", f"process {topics.PROFILE_OPS}")
     )
-    (request,) = receiver.named("gateway", "POST /track")
-    (envelope,) = receiver.named("gateway", f"send {topics.RAW}")
-    (batch,) = receiver.named("worker", f"process {topics.RAW}")
+    # Gateway and worker tell their spans every few seconds, each by itself.
+    (request,) = poll_until("the request is traced", lambda: receiver.named("gateway", "POST /track"))
+    (envelope,) = poll_until("its envelope is traced", lambda: receiver.named("gateway", f"send {topics.RAW}"))
+    (batch,) = poll_until("the batch is traced", lambda: receiver.named("worker", f"process {topics.RAW}"))
     assert {span.trace for span in (request, envelope, batch, person)} == {request.trace}
     assert (request.parent, envelope.parent, batch.parent, person.parent) == ("", request.id, envelope.id, batch.id)
     assert request.attributes["http.response.status_code"] == 200
