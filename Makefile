@@ -29,7 +29,7 @@ check: install-dev page-deps ## Formats, lint, types, import directions: the sam
 	npm --prefix dashboard run check
 
 test: install-dev page browser proxies ## Every test, on a real broker, store and browser
-	$(BIN)/pytest -n 2 --dist loadfile --durations 15
+	$(BIN)/pytest -n 3 --dist loadfile --durations 15
 
 test-fast: install-dev ## Tests that need no service
 	$(BIN)/pytest tests/unit tests/contract -q
