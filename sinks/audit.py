@@ -55,7 +55,7 @@ def audit(
     tell = progress or _quietly
     started, clock = datetime.now(UTC), time.monotonic()
     deadline = Deadline(clock + patience_seconds)
-    log = KafkaLog(settings.kafka_bootstrap)
+    log = KafkaLog(settings.kafka_bootstrap, settings.clickhouse_shards)
     client = connect(settings)
     client.database = settings.clickhouse_database
     try:

@@ -18,6 +18,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from schemas import topics
 from schemas.envelope import Headers, join_lines, portions, split_lines
 from schemas.event_id import event_id_at
+from schemas.shards import original
 from sinks.dead_letters import OPEN, REPLAYED, DeadLettersError, Letter, LetterName, decide
 from sinks.sql_text import identifier, literal
 from sinks.tables import TABLES
@@ -110,7 +111,7 @@ def _why_not(letter: Letter) -> str | None:
     if letter.reason in _CUT:
         return "The letter has only the beginning of its message, or none."
     if letter.stage == "store":
-        return None if letter.name.topic in _TABLES else f"No table is filled from {letter.name.topic}."
+        return None if original(letter.name.topic) in _TABLES else f"No table is filled from {letter.name.topic}."
     if letter.name.topic not in (topics.RAW, topics.PROFILE_OPS):
         return f"Nobody reads {letter.name.topic} but the store."
     return None
@@ -145,7 +146,7 @@ def insert_readable_lines(client: Client, letter: Letter) -> int | None:
     """Put the lines of a message that the store could not read as a whole into their table, but those that it cannot
     read singly: how many these are, or None if it can read none.
     """
-    name, table = letter.name, _TABLES[letter.name.topic]
+    name, table = letter.name, _TABLES[original(letter.name.topic)]
     values = {"topic": name.topic, "epoch": name.epoch, "partition": name.partition, "offset": name.offset}
     stored = client.query(
         f"""

@@ -17,6 +17,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas import topics
+from schemas.shards import SHARDED, copy_of, shard_of, shard_topic
 from sinks.errors import AuditError
 
 _TIMEOUT_SECONDS = 15.0
@@ -43,27 +44,40 @@ class Reach:
 class KafkaLog:
     """Read access to Kafka; reads committed messages only and commits nothing. All methods block.
 
-    Each raises AuditError when Kafka does not answer.
+    Where the store has ``shards``, a topic of rows means each partition as the copy of its shard has it, and a group of
+    the store's the groups of all shards. Each method raises AuditError when Kafka does not answer.
     """
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, shards: int = 1) -> None:
         self._bootstrap = bootstrap
+        self._shards = shards
         self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
 
     def reach(self, topic: str) -> dict[int, Reach]:
         """Per partition of the topic."""
+        name = shard_topic(topic, 0, self._shards)
         try:
-            partitions = self._admin.list_topics(topic, timeout=_TIMEOUT_SECONDS).topics[topic].partitions
+            partitions = self._admin.list_topics(name, timeout=_TIMEOUT_SECONDS).topics[name].partitions
             lows = self._offsets(topic, partitions, _EARLIEST)
             ends = self._offsets(topic, partitions, _LATEST)
         except (KafkaException, TimeoutError) as error:
             raise self._unreachable(error) from error
         if not partitions:
-            raise AuditError(f"The topic {topic} does not exist: run weir topics.")
+            raise AuditError(f"The topic {name} does not exist: run weir topics.")
         return {number: Reach(lows[number], ends[number]) for number in sorted(partitions)}
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """How far a consumer group has committed; partitions it never committed are absent."""
+        if self._shards == 1 or topic not in SHARDED:
+            return self._committed(group, topic)
+        return {
+            partition: offset
+            for shard in range(self._shards)
+            for partition, offset in self._committed(copy_of(group, shard), copy_of(topic, shard)).items()
+            if shard_of(partition, self._shards) == shard
+        }
+
+    def _committed(self, group: str, topic: str) -> dict[int, int]:
         request = ConsumerGroupTopicPartitions(group)
         try:
             future = self._admin.list_consumer_group_offsets([request], request_timeout=_TIMEOUT_SECONDS)[group]
@@ -107,7 +121,9 @@ class KafkaLog:
             }
         )
         try:
-            consumer.assign([TopicPartition(topic, part, start) for part, (start, _) in wanted.items()])
+            consumer.assign(
+                [TopicPartition(self._name(topic, part), part, start) for part, (start, _) in wanted.items()]
+            )
             while wanted:
                 message = consumer.poll(_TIMEOUT_SECONDS)
                 if message is None:
@@ -152,11 +168,14 @@ class KafkaLog:
             wanted.pop(partition, None)
 
     def _offsets(self, topic: str, partitions: Mapping[int, object], spec: OffsetSpec) -> dict[int, int]:
-        wanted = {TopicPartition(topic, number): spec for number in partitions}
+        wanted = {TopicPartition(self._name(topic, number), number): spec for number in partitions}
         futures = self._admin.list_offsets(
             wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_TIMEOUT_SECONDS
         )
         return {place.partition: future.result(_TIMEOUT_SECONDS).offset for place, future in futures.items()}
+
+    def _name(self, topic: str, partition: int) -> str:
+        return shard_topic(topic, partition, self._shards)
 
     def _unreachable(self, error: KafkaException | TimeoutError) -> AuditError:
         told = error.args[0] if isinstance(error, KafkaException) else None

@@ -9,6 +9,7 @@ every node, and are in ``<database>`` themselves.
 import re
 
 from schemas import topics
+from schemas.shards import SHARDED
 from sinks.errors import MigrationError
 from sinks.settings import SinkSettings
 from sinks.sql_text import identifier, literal
@@ -36,8 +37,7 @@ _CONSUMER = re.compile(
     r"create (?:table|materialized view) if not exists \{\{database\}\}\.[a-z_0-9]+_(?:queue|feed)\b"
 )
 _SHARD = ".{shard}"
-# Topics with a copy for each shard, where there is more than one: a partition must never move to another's consumer.
-SHARDED = {topics.EVENTS, topics.SESSIONS, topics.IDENTITIES, topics.LEDGER, topics.REPLAY, topics.DEAD_LETTERS}
+"""As ``schemas.shards.copy_of``, filled in by each node itself."""
 
 
 def render(statement: str, settings: SinkSettings, *, on_cluster: bool = True) -> str:
@@ -106,8 +106,7 @@ def database_of(name: str, settings: SinkSettings, *, reading: bool) -> str:
 
 
 def _topic(name: str, settings: SinkSettings) -> str:
-    is_divided = settings.clickhouse_cluster is not None and settings.clickhouse_shards > 1
-    return name + _SHARD if is_divided and name in SHARDED else name
+    return name + _SHARD if settings.clickhouse_shards > 1 and name in SHARDED else name
 
 
 def _group(statement: str, table: str, settings: SinkSettings) -> str:

@@ -1,9 +1,9 @@
 """Settings of the store process, and of everything that talks to the store."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sinks.store.memory import SMALLEST
@@ -94,6 +94,12 @@ class SinkSettings(BaseSettings):
     store_kafka_bootstrap: str | None = Field(
         None, description="host:port of Kafka as ClickHouse reaches it, where that differs."
     )
+
+    @model_validator(mode="after")
+    def _shards_are_a_clusters(self) -> Self:
+        if self.clickhouse_shards > 1 and self.clickhouse_cluster is None:
+            raise ValueError("more than one shard needs a cluster: set WEIR_CLICKHOUSE_CLUSTER, too")
+        return self
 
     @property
     def bootstrap_for_store(self) -> str:

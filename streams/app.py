@@ -11,6 +11,7 @@ from faust.transport.drivers import TRANSPORTS
 from faust.types import TP
 
 from schemas import topics
+from schemas.shards import shard_topic, topics_for
 from schemas.tracing import open_tracing
 from streams.control import ControlTail
 from streams.devices import DevicesProcessor
@@ -129,13 +130,17 @@ def _sources(
     tracing: TracedBatches | None,
 ) -> dict[str, Source]:
     """What each table's lanes read and whose logic they run. Raises ControlMissing."""
-    epochs = {spec.name: control.log(spec.name).epoch for spec in topics.TOPICS}
+    shards = settings.clickhouse_shards
+    known = {spec.name: control.log(spec.name).epoch for spec in topics_for(shards)}
+
+    def epochs(partition: int) -> dict[str, int]:
+        return {spec.name: known[shard_topic(spec.name, partition, shards)] for spec in topics.TOPICS}
 
     def devices(partition: int) -> Processor:
         return DevicesProcessor(
             partition,
             partitions,
-            epochs,
+            epochs(partition),
             lambda: control.projects,
             geo.locate,
             lambda: control.rules,
@@ -144,18 +149,19 @@ def _sources(
         )
 
     def people(partition: int) -> Processor:
-        return ProfilesProcessor(partition, epochs)
+        return ProfilesProcessor(partition, epochs(partition))
 
     def source(topic: str, changelog: str, make_processor: Callable[[int], Processor]) -> Source:
         return Source(
             topic=topic,
             topic_id=control.log(topic).topic_id,
-            epoch=epochs[topic],
+            epoch=known[topic],
             changelog=changelog,
             group=topics.STREAMS_GROUP,
             bootstrap=settings.kafka_bootstrap,
             make_processor=make_processor,
             tracing=tracing,
+            shards=shards,
         )
 
     return {

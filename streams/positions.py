@@ -10,6 +10,7 @@ from schemas import topics
 from schemas.control import LogRecord
 from schemas.event_time import clickhouse_time
 from schemas.ledger import LedgerRow
+from schemas.shards import shard_topic, topics_for
 from streams.control import ControlTail
 from streams.position import POSITION_KEY, Position, PositionRefused, settle_position
 from streams.reading import read_batch
@@ -64,7 +65,7 @@ def read_positions(bootstrap: str, logs: dict[str, LogRecord]) -> list[SourcePos
 
 
 def reset_position(
-    bootstrap: str, logs: dict[str, LogRecord], topic: str, partition: int, to: int | None = None
+    bootstrap: str, logs: dict[str, LogRecord], topic: str, partition: int, to: int | None = None, *, shards: int = 1
 ) -> tuple[SourcePosition, int]:
     """Make workers go on at ``to``, by default at ``SourcePosition.next``; returns what was before, and the offset.
 
@@ -84,29 +85,31 @@ def reset_position(
         target = before.next if to is None else to
         if not before.low <= target <= before.high:
             raise ValueError(f"The log of {topic}/{partition} holds {before.low} to {before.high}, not {target}.")
-        _write(producer, before, target, logs[topics.LEDGER].epoch)
+        _write(producer, before, target, logs[shard_topic(topics.LEDGER, partition, shards)])
     finally:
         reader.close()
     return before, target
 
 
-def read_logs(bootstrap: str) -> dict[str, LogRecord]:
-    """The registered identities of all topics. Blocks. Raises ``streams.control.ControlMissing``."""
+def read_logs(bootstrap: str, shards: int = 1) -> dict[str, LogRecord]:
+    """The registered identities of all topics; ``shards``: of the store. Blocks. Raises
+    ``streams.control.ControlMissing``.
+    """
     tail = ControlTail(bootstrap, lambda sentence: None)
     tail.start()
     try:
-        return {spec.name: tail.log(spec.name) for spec in topics.TOPICS}
+        return {spec.name: tail.log(spec.name) for spec in topics_for(shards)}
     finally:
         tail.stop()
 
 
-def _write(producer: Producer, before: SourcePosition, target: int, ledger_epoch: int) -> None:
+def _write(producer: Producer, before: SourcePosition, target: int, ledger: LogRecord) -> None:
     position = before.current._replace(offset=target)
     producer.begin_transaction()
     if before.topic == topics.RAW and before.processed < target:
-        row = _hole(position, before.partition, before.processed, ledger_epoch)
+        row = _hole(position, before.partition, before.processed, ledger.epoch)
         producer.produce(
-            topics.LEDGER,
+            ledger.topic,
             orjson.dumps(row.model_dump()),
             partition=before.partition,
             headers=[(topics.HEADER_FORMAT, topics.FORMAT_VERSION.encode())],

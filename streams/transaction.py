@@ -29,6 +29,7 @@ from typing import Protocol
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from schemas.envelope import Headers
+from schemas.shards import SHARDED, shard_topic
 from streams import metrics
 from streams.chunk import Chunk, cut, split
 from streams.position import POSITION_KEY, Position, settle_position
@@ -52,7 +53,7 @@ _COMMIT_SECONDS = 30
 @dataclass(frozen=True, slots=True)
 class Source:
     """What a lane must know: the topic it reads (its Kafka id and epoch too), its changelog, whose logic it runs, and
-    who traces its batches, if they are traced.
+    who traces its batches, if they are traced. ``shards``: of the store that its rows are for.
     """
 
     topic: str
@@ -63,6 +64,7 @@ class Source:
     bootstrap: str
     make_processor: Callable[[int], Processor]
     tracing: TracedBatches | None = None
+    shards: int = 1
 
 
 class Flow(Protocol):
@@ -134,6 +136,7 @@ class Lane:
         self._closed = False
         self._position = Position(source.topic_id, source.epoch, 0)
         self._recorded = False
+        self._copies = {topic: shard_topic(topic, partition, source.shards) for topic in SHARDED}
         self._state: dict[bytes, bytes] = {}
         self._task = asyncio.create_task(self._live())
 
@@ -295,10 +298,11 @@ class Lane:
         """
         producer, source, partition = self._producer, self.source, self.partition
         producer.begin_transaction()
-        produce = producer.produce
+        produce, copies = producer.produce, self._copies
         for record in outcome.records:
             headers = [*(record.headers or ()), *trace] if trace else record.headers or None
-            produce(record.topic, record.value, key=record.key, partition=record.partition, headers=headers)
+            topic = copies.get(record.topic, record.topic)
+            produce(topic, record.value, key=record.key, partition=record.partition, headers=headers)
         for key, value in outcome.changes.items():
             produce(source.changelog, value, key=key, partition=partition)
         produce(source.changelog, position.encode(), key=POSITION_KEY, partition=partition)

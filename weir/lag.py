@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from schemas.shards import original
 from schemas.topics import (
     CONTROL,
     DEAD_LETTERS,
@@ -49,7 +50,7 @@ def messages_behind(topic: str, committed: int, first: int, end: int) -> int:
     ``first`` and ``end`` are those of the log.
     """
     behind = max(0, end - max(committed, first))
-    return max(0, behind - 1) if topic in _TRANSACTIONAL else behind
+    return max(0, behind - 1) if original(topic) in _TRANSACTIONAL else behind
 
 
 def _group_lag(admin: AdminClient, group: str) -> dict[str, int]:

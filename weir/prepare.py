@@ -13,7 +13,7 @@ from control.database import migrate, open_database
 from control.errors import ControlError
 from control.publish import Publisher
 from control.salts import rotate_salts
-from schemas.topics import TOPICS
+from schemas.shards import topics_for
 from sinks.client import connect
 from sinks.errors import RestoreUnderWayError, SinkError
 from sinks.migrate import migrate as migrate_store
@@ -66,7 +66,7 @@ def make_topics(
         report = ensure_topics(
             settings.bootstrap,
             engine,
-            TOPICS,
+            topics_for(sink_settings(settings).clickhouse_shards),
             partitions=settings.partitions,
             replication=settings.replication,
             apply_settings=apply_settings,

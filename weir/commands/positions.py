@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import click
 
 from weir.errors import WeirError
+from weir.prepare import sink_settings
 from weir.settings import load
 
 
@@ -19,9 +20,9 @@ def show() -> None:
     """One line per source partition: where a worker goes on, what the log holds, what would stop it."""
     from streams.positions import read_logs, read_positions
 
-    bootstrap = load().bootstrap
+    bootstrap, shards = _addressed()
     with _understood(bootstrap):
-        for found in read_positions(bootstrap, read_logs(bootstrap)):
+        for found in read_positions(bootstrap, read_logs(bootstrap, shards)):
             at = "never read" if found.stored is None else f"next {found.stored.offset} (epoch {found.stored.epoch})"
             state = found.problem or f"{found.high - found.next} behind"
             click.echo(f"{found.topic}/{found.partition}: {at}, log {found.low} to {found.high}, {state}")
@@ -40,11 +41,18 @@ def reset(partition: str, to: int | None) -> None:
     topic, _, number = partition.rpartition("/")
     if not number.isdigit():
         raise WeirError(f"{partition} names no partition: say, for example, 'weir positions reset weir.raw/3'.")
-    bootstrap = load().bootstrap
+    bootstrap, shards = _addressed()
     with _understood(bootstrap):
-        before, offset = reset_position(bootstrap, read_logs(bootstrap), topic, int(number), to)
+        logs = read_logs(bootstrap, shards)
+        before, offset = reset_position(bootstrap, logs, topic, int(number), to, shards=shards)
     was = "no position" if before.stored is None else f"offset {before.stored.offset}"
     click.echo(f"{partition}: was at {was}, goes on at {offset}; the log holds {before.low} to {before.high}.")
+
+
+def _addressed() -> tuple[str, int]:
+    """Where Kafka is, and how many shards the store has."""
+    settings = load()
+    return settings.bootstrap, sink_settings(settings).clickhouse_shards
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import click
 
-from schemas.topics import TOPICS
 from weir.commands.entry import run
 from weir.prepare import make_topics
 from weir.settings import load
@@ -21,7 +20,7 @@ def topics(*, apply_settings: bool, demo: bool, adopt: bool) -> None:
         click.echo(f"differs {difference}")
     for name in report.renewed:
         click.echo(f"made anew {name}, now epoch {report.epochs[name]}")
-    click.echo(f"{len(TOPICS)} topics, {len(report.created)} created, {len(report.differences)} differences")
+    click.echo(f"{len(report.epochs)} topics, {len(report.created)} created, {len(report.differences)} differences")
 
 
 if __name__ == "__main__":

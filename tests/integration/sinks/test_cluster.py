@@ -8,24 +8,27 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+import orjson
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from schemas import topics
-from schemas.topics import TOPICS
 from sinks.client import connect
+from sinks.kafka_log import KafkaLog
 from sinks.migrate import every_statement
-from sinks.rendering import EVERYWHERE, SHARDED
+from sinks.rendering import EVERYWHERE
 from sinks.settings import SinkSettings
-from tests.broker import Broker, running_broker
-from tests.integration.sinks import rows
-from tests.integration.sinks.store import Pipeline, Store, lines, until
+from streams.positions import read_logs, reset_position
+from tests.broker import running_broker
+from tests.integration.sinks.store import Store, until
+from tests.integration.streams.lab import PARTITIONS, Lab, running_lab, track
 from weir.local.ports import free_ports
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 SHARDS = 2
-PARTITIONS = 4
+EVENTS = 200
+SHARDED_TABLES = {"events": topics.EVENTS, "sessions": topics.SESSIONS, "ledger": topics.LEDGER}
 NODE = """<clickhouse>
     <macros><shard>{shard}</shard><replica>one</replica></macros>
     <remote_servers><main>
@@ -55,14 +58,13 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Store]]:
 
 
 @pytest.fixture(scope="module")
-def cluster_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """A broker with the topics of a cluster."""
-    with running_broker(tmp_path_factory.mktemp("cluster-kafka")) as running:
-        for spec in TOPICS:
-            copies = [f".{shard}" for shard in range(SHARDS)] if spec.name in SHARDED else [""]
-            for copy in copies:
-                running.create_topic_named(spec.name + copy, spec.partitions or PARTITIONS, spec.config)
-        yield running
+def cluster_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A broker with the topics of a cluster, and workers that write for it."""
+    with (
+        running_broker(tmp_path_factory.mktemp("cluster-kafka")) as broker,
+        running_lab(broker, tmp_path_factory.mktemp("cluster-lab"), SHARDS) as lab,
+    ):
+        yield lab
 
 
 def settings_of(store: Store, bootstrap: str) -> SinkSettings:
@@ -75,11 +77,11 @@ def unreplicated(statement: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def clients(nodes: list[Store], cluster_broker: Broker) -> Iterator[list[Client]]:
+def clients(nodes: list[Store], cluster_lab: Lab) -> Iterator[list[Client]]:
     """Both nodes with today's schema, and consuming."""
     made = []
     for store in nodes:
-        settings = settings_of(store, cluster_broker.bootstrap)
+        settings = settings_of(store, cluster_lab.broker.bootstrap)
         client = connect(settings)
         for _, statement in every_statement(settings, on_cluster=False):
             client.command(unreplicated(statement))
@@ -122,28 +124,62 @@ def test_everybody_reads_a_table_of_all_shards(clients: list[Client]) -> None:
     assert clients[1].query(engines, {"tables": tables}).result_rows == [("Distributed",)]
 
 
-def test_each_shard_has_the_rows_of_its_own_topics(
-    nodes: list[Store], clients: list[Client], cluster_broker: Broker
-) -> None:
-    sender = Pipeline(cluster_broker, nodes[0], settings_of(nodes[0], cluster_broker.bootstrap))
-    for partition in range(PARTITIONS):
-        sender.send(
-            f"{topics.EVENTS}.{partition % SHARDS}",
-            [
-                lines([rows.event(raw_partition=partition, raw_offset=at, raw_line=line) for line in range(10)])
-                for at in range(5)
-            ],
-            partition=partition,
-        )
-    found = "select raw_partition, count() from weir_local.events group by raw_partition order by raw_partition"
+def test_each_shard_has_the_rows_of_its_own_topics(clients: list[Client], cluster_lab: Lab) -> None:
+    cluster_lab.start_worker()
+    sent = cluster_lab.send((track(f"device-{number}") for number in range(EVENTS)), per_envelope=5)
+    stored = "select count(), uniqExact(event_id) from weir_local.events where synthesized = 0"
+    until(lambda: sum(_count(client, stored) for client in clients) == sent, 90, "the shards have all events")
+    log = KafkaLog(cluster_lab.broker.bootstrap, SHARDS)
     for shard, client in enumerate(clients):
-        expected = [(partition, 50) for partition in range(PARTITIONS) if partition % SHARDS == shard]
-        until(partial(_gives, client, found, expected), 60, f"shard {shard} has its rows")
-        counted = "select toUInt32(sum(events)) from weir_local.events_hourly"
-        until(partial(_gives, client, counted, [(100,)]), 60, f"shard {shard} has counted them")
-        topic = client.query("select distinct log_topic from weir_local.events").result_rows
-        assert topic == [(f"{topics.EVENTS}.{shard}",)]
+        own = [partition for partition in range(PARTITIONS) if partition % SHARDS == shard]
+        for table, topic in SHARDED_TABLES.items():
+            place = (
+                f"select distinct log_topic, log_partition, log_epoch from weir_local.{table} order by log_partition"
+            )
+            epoch = log.epochs()[f"{topic}.{shard}"]
+            expected = [(f"{topic}.{shard}", partition, epoch) for partition in own]
+            until(partial(_gives, client, place, expected), 60, f"{table} of shard {shard}")
+        counted = "select toUInt64(sum(events)) from weir_local.visitors"
+        until(
+            partial(_gives, client, counted, [(_count(client, stored),)]), 60, f"shard {shard} has counted its events"
+        )
 
 
-def _gives(client: Client, sql: str, expected: Sequence[tuple[int, ...]]) -> bool:
+def test_a_topic_of_all_shards_is_read_as_one(clients: list[Client], cluster_lab: Lab) -> None:
+    """What audit and status look at: each partition where its rows are."""
+    log = KafkaLog(cluster_lab.broker.bootstrap, SHARDS)
+    ends = {partition: reach.end for partition, reach in log.reach(topics.EVENTS).items()}
+    assert sorted(ends) == list(range(PARTITIONS))
+    assert min(ends.values()) > 0
+    lines = [
+        line
+        for message in log.messages(topics.EVENTS, {partition: (0, end) for partition, end in ends.items()})
+        for line in (message.value() or b"").split(b"\n")
+    ]
+    events = [event for event in map(orjson.loads, lines) if not event["synthesized"]]
+    assert len(events) == len({event["event_id"] for event in events}) == EVENTS
+
+    def is_read() -> bool:
+        read = log.committed(f"{topics.STORE_GROUP_PREFIX}events", topics.EVENTS)
+        return sorted(read) == sorted(ends) and not log.unread(topics.EVENTS, read, ends)
+
+    until(is_read, 60, "the shards have read their events")
+
+
+def test_a_hole_is_told_to_the_ledger_of_its_shard(cluster_lab: Lab) -> None:
+    cluster_lab.stop()
+    bootstrap = cluster_lab.broker.bootstrap
+    cluster_lab.send_value(1, b"lost")
+    cluster_lab.producer.flush(30)
+    end = KafkaLog(bootstrap).reach(topics.RAW)[1].end
+    reset_position(bootstrap, read_logs(bootstrap, SHARDS), topics.RAW, 1, end, shards=SHARDS)
+    holes = [row for row in cluster_lab.rows(f"{topics.LEDGER}.1") if row["kind"] == "hole"]
+    assert [(row["raw_partition"], row["to_offset"]) for row in holes] == [(1, end)]
+
+
+def _count(client: Client, sql: str) -> int:
+    return int(client.query(sql).result_rows[0][0])
+
+
+def _gives(client: Client, sql: str, expected: Sequence[tuple[object, ...]]) -> bool:
     return list(client.query(sql).result_rows) == list(expected)

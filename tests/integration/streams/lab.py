@@ -19,6 +19,7 @@ from schemas.control import ProjectRecord, control_key
 from schemas.envelope import tick_message
 from schemas.event_id import new_event_id
 from schemas.partition import partition_of
+from schemas.shards import topics_for
 from tests.broker import Broker
 from tests.unit.streams.raw_log import BROWSER
 from weir.topics import ensure_topics
@@ -59,23 +60,25 @@ class Worker:
 
 
 class Lab:
-    """Topics and one project on a broker, and the workers a test starts."""
+    """Topics and one project on a broker, and the workers a test starts; for a store of so many ``shards``."""
 
-    def __init__(self, broker: Broker, home: Path) -> None:
+    def __init__(self, broker: Broker, home: Path, shards: int = 1) -> None:
         self.broker = broker
         self.home = home
+        self.shards = shards
         self.workers: list[Worker] = []
         self.producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 5, "log_level": 0})
         engine = open_database(f"sqlite:///{home / 'control.sqlite'}")
         migrate(engine)
-        ensure_topics(broker.bootstrap, engine, topics.TOPICS, partitions=PARTITIONS)
+        ensure_topics(broker.bootstrap, engine, topics_for(shards), partitions=PARTITIONS)
         project = ProjectRecord(id=PROJECT, organization_id="organization-1", name="Test")
         self.producer.produce(topics.CONTROL, project.model_dump_json(), key=control_key(project))
         self.producer.flush(30)
 
     def start_worker(self, name: str = "worker-1", **extra: str) -> Worker:
         """Start a worker process; ``extra`` are environment variables."""
-        worker = Worker(self.broker.bootstrap, self.home, name, extra)
+        environment = {"WEIR_CLICKHOUSE_SHARDS": str(self.shards), **extra}
+        worker = Worker(self.broker.bootstrap, self.home, name, environment)
         self.workers.append(worker)
         return worker
 
@@ -210,9 +213,9 @@ def track(device: str, name: str = "screen_view", time_ms: int | None = None, **
 
 
 @contextmanager
-def running_lab(broker: Broker, home: Path) -> Iterator[Lab]:
+def running_lab(broker: Broker, home: Path, shards: int = 1) -> Iterator[Lab]:
     """A lab whose workers are gone at the end."""
-    lab = Lab(broker, home)
+    lab = Lab(broker, home, shards)
     try:
         yield lab
     finally:
