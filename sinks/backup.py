@@ -36,6 +36,18 @@ class BackupError(SinkError):
     """A backup could not be made, read or restored; the message says what to do."""
 
 
+def refuse_cluster(settings: SinkSettings) -> None:
+    """Raises BackupError on a cluster: ``BACKUP`` of one node writes neither what other shards have nor the local
+    tables, and a restore of it would empty everybody's.
+    """
+    if settings.clickhouse_cluster is not None:
+        raise BackupError(
+            "Weir backs up and restores a single node; WEIR_CLICKHOUSE_CLUSTER names a cluster, of which it would have "
+            f"one shard at most. Use ClickHouse's own BACKUP … ON CLUSTER {settings.clickhouse_cluster} for both its "
+            "databases, and weir archive for the raw log (docs/backup.md)."
+        )
+
+
 def back_up_tables(client: Client, settings: SinkSettings, name: str, base: str | None) -> None:
     """Write the tables into the folder of the backup ``name``, which is below the one that ClickHouse may write backups
     to; with ``base`` only what differs from that backup. Rows may come in meanwhile.

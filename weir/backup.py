@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from control.dump import dump
 from control.models import DatabaseIdentity, TopicEpoch
 from schemas import topics
-from sinks.backup import STORE, BackupError, applied_migrations, back_up_tables
+from sinks.backup import STORE, BackupError, applied_migrations, back_up_tables, refuse_cluster
 from sinks.backup_manifest import (
     CONTROL,
     LOG,
@@ -45,6 +45,10 @@ def back_up(settings: Settings, *, incremental: bool, tell: Tell) -> Manifest:
 
     :raises WeirError: it could not be made; the message says what to do.
     """
+    try:
+        refuse_cluster(sink_settings(settings))
+    except SinkError as error:
+        raise WeirError(str(error)) from error
     folder = settings.backups
     base = _newest(folder) if incremental else None
     name = f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}"

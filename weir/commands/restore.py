@@ -28,6 +28,7 @@ def restore(
     """
     from sinks.audit import audit
     from sinks.audit_report import render
+    from sinks.backup import refuse_cluster
     from sinks.backup_manifest import verify
     from sinks.errors import SinkError
     from weir.prepare import sink_settings
@@ -36,6 +37,8 @@ def restore(
 
     settings = load()
     try:
+        if not control_only:
+            refuse_cluster(sink_settings(settings))
         if verify_first:
             _tell("reading the backup")
             if wrong := verify(settings.backups, name, lambda files, size: None):
