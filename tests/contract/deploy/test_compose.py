@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
 from ingest.settings import GatewaySettings
 from query_api.settings import QueryApiSettings
@@ -43,6 +44,8 @@ def test_who_is_waited_for_can_be(name: str) -> None:
 
 def test_only_gateway_and_query_api_are_reachable_and_only_from_here() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published.pop("grafana") == ["127.0.0.1:3000:3000"]
+    assert SERVICES["grafana"]["profiles"] == ["grafana"], "only where it is asked for"
     gateway = GatewaySettings.model_fields["gateway_port"].default
     query_api = QueryApiSettings.model_fields["query_api_port"].default
     assert published == {
@@ -59,6 +62,28 @@ def test_what_is_mounted_exists(name: str) -> None:
             assert (REPOSITORY / source).exists()
         else:
             assert source in compose()["volumes"]
+
+
+def test_grafana_finds_its_dashboards_and_clickhouse() -> None:
+    grafana = SERVICES["grafana"]
+    mounts = {target: REPOSITORY / source for source, target, *_ in (each.split(":") for each in grafana["volumes"])}
+    provisioning = mounts["/etc/grafana/provisioning"]
+    [provider] = yaml.safe_load((provisioning / "dashboards" / "weir.yaml").read_text())["providers"]
+    assert list(mounts[provider["options"]["path"]].glob("*.json"))
+    asked = set(re.findall(r"\$\{(\w+)\}", (provisioning / "datasources" / "weir.yaml").read_text()))
+    assert asked <= set(grafana["environment"])
+    assert grafana["environment"]["WEIR_CLICKHOUSE_HOST"] in SERVICES
+
+
+def test_on_a_small_machine_more_is_mounted() -> None:
+    small = yaml.safe_load((REPOSITORY / "docker-compose.small.yml").read_text())["services"]
+    assert set(small) <= set(SERVICES)
+    mounted = [mount.split(":") for mount in small["clickhouse"]["volumes"]]
+    for source, target, _ in mounted:
+        assert (REPOSITORY / source).is_file()
+        assert target.startswith("/etc/clickhouse-server/" + ("users.d" if "users" in source else "config.d"))
+    taken = {mount.split(":")[1] for mount in SERVICES["clickhouse"]["volumes"]}
+    assert not taken & {target for _, target, _ in mounted}
 
 
 def test_addresses_name_services_and_their_logins() -> None:
