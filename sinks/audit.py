@@ -17,6 +17,7 @@ from sinks.audit_checks import EXAMPLES, Scope
 from sinks.audit_report import AuditReport, Finding, Kind, PartitionReach, Reached, Totals
 from sinks.audit_wait import Deadline, Progress, await_ledger, await_operations, await_store
 from sinks.client import connect
+from sinks.daily_check import compare_folded, daily_findings, folded_in_use
 from sinks.errors import AuditError
 from sinks.kafka_log import KafkaLog, Reach
 from sinks.rebuild import Differing, compare
@@ -73,6 +74,7 @@ def audit(
         if rollups:
             tell("comparing rollups with their tables")
             found += [finding for rollup in ROLLUPS if (finding := rollup_finding(rollup, compare(client, rollup)))]
+            found += _daily(client)
         partitions = _partitions(scope, raw)
         found += _log_cut(partitions, log.reach(topics.RAW))
         return AuditReport(
@@ -110,6 +112,16 @@ def _compare(
     found += audit_state.groups(scope, log, ranges)
     found += audit_state.identities(scope, log, ranges)
     return found, left_out
+
+
+def _daily(client: Client) -> list[Finding]:
+    """Of the days that are folded."""
+    projects = [str(row[0]) for row in client.query("select distinct project_id from daily_rollups").result_rows]
+    return daily_findings(
+        each
+        for project_id in sorted(projects)
+        for each in compare_folded(client, project_id, folded_in_use(client, project_id))
+    )
 
 
 def rollup_finding(rollup: Rollup, differing: Differing) -> Finding | None:

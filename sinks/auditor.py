@@ -18,6 +18,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from sinks import retention
 from sinks.audit import audit, rollup_finding
 from sinks.audit_report import AuditReport, Finding
+from sinks.auditor_daily import fold_days
 from sinks.auditor_metrics import AuditorMetrics
 from sinks.client import connect
 from sinks.disturbances import last_disturbance
@@ -67,7 +68,8 @@ class Auditor:
         self._retained_on: date | None = None
 
     def round(self) -> AuditReport:
-        """Retention, if its day has come; rollups; an audit. The report is stored. Safe to repeat and to break off.
+        """Retention, if its day has come; rollups; days to be folded; an audit. The report is stored. Safe to repeat
+        and to break off.
 
         :raises SinkError: Kafka or ClickHouse does not answer, or refuses.
         """
@@ -81,6 +83,15 @@ class Auditor:
                     before, now = looks[_table(rollup)]
                     self._look_at(client, rollup, self._due(client, rollup, before, now, disturbed), now, found)
                 since = self._since(client)
+                fold_days(
+                    client,
+                    self._settings,
+                    self._options,
+                    self._metrics,
+                    self._now(),
+                    found.notes.append,
+                    complete=since is None,
+                )
                 report = audit(
                     self._settings,
                     patience_seconds=self._options.patience_seconds,

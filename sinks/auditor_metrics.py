@@ -48,6 +48,11 @@ class AuditorMetrics:
             f"{name}retention_rows", "Rows that retention has taken.", ("table",), registry=self.registry
         )
 
+        self._days = Gauge(
+            f"{name}daily_days", "Days of daily rollups: folded and in use, or not.", ("state",), registry=self.registry
+        )
+        self._folded = Counter(f"{name}daily_days_folded", "Days that were folded.", registry=self.registry)
+
     def audited(self, report: AuditReport) -> None:
         """A round came to its end with this report."""
         kinds = Counted(finding.kind for finding in report.findings)
@@ -79,6 +84,15 @@ class AuditorMetrics:
     def repaired(self, rollup: str, pieces: int) -> None:
         """Pieces of a rollup were made anew."""
         self._repaired.labels(rollup).inc(pieces)
+
+    def days(self, folded: int, waiting: int) -> None:
+        """How many days of all projects are folded and in use, and how many are not."""
+        self._days.labels("folded").set(folded)
+        self._days.labels("waiting").set(waiting)
+
+    def folded(self, days: int) -> None:
+        """Days were folded."""
+        self._folded.inc(days)
 
     def retained(self, rows: Mapping[str, int]) -> None:
         """Retention took rows, by table."""

@@ -140,6 +140,10 @@ class KafkaLog:
         """How many days each project that is there keeps its events."""
         return {record["id"]: record["retention_days"] for record in self._control("project/")}
 
+    def time_zones(self) -> dict[str, str]:
+        """The time zone of each project that is there."""
+        return {record["id"]: record["timezone"] for record in self._control("project/")}
+
     def _control(self, prefix: str) -> list[dict[str, Any]]:
         """The newest control records of a kind, without those that were taken back."""
         found: dict[bytes, bytes | None] = {}

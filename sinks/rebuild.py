@@ -9,17 +9,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from sinks.client import attach
+from sinks.daily_manifest import forget
 from sinks.errors import RebuildError
 from sinks.retained import Retained, read_retained
 from sinks.rollup_pieces import months_of, piece_of, read_signatures, source_filter, within
-from sinks.rollups import Rollup
+from sinks.rollups import FOLDED, Rollup
 from sinks.settings import SinkSettings
 from sinks.sql_text import identifier, literal
 
@@ -197,6 +198,9 @@ def _make_anew(
                     f"delete from {identifier(beside)} where ({within(rollup, rollup.hour, pieces)}) "
                     f"and {kept.condition(rollup.hour)}"
                 )
+        if rollup in FOLDED:
+            # Days were folded out of what goes now, and the tables' own signatures do not tell of it.
+            forget(client, ((piece, piece + timedelta(hours=1)) for piece in pieces))
         client.command(
             f"alter table {identifier(rollup.table)} replace partition {{month:UInt32}} from {identifier(beside)}",
             {"month": month},

@@ -18,6 +18,7 @@ from clickhouse_connect.driver.client import Client
 from pydantic import BaseModel, ConfigDict
 
 from schemas import topics
+from sinks.daily_manifest import forget
 from sinks.errors import SinkError
 from sinks.kafka_log import KafkaLog
 from sinks.rebuild import Progress, taken_off
@@ -52,11 +53,13 @@ class Source:
     """How rows count in the ledger."""
     came: str
     """The column that says when a row's message came, more or less."""
+    began: str
+    """What says of which day a row is."""
 
 
-EVENTS = Source("events", topics.EVENTS, "created_at", "toYYYYMM(created_at)", "count()", "received_at")
+EVENTS = Source("events", topics.EVENTS, "created_at", "toYYYYMM(created_at)", "count()", "received_at", "created_at")
 # A session's rows are alike in all but their sign, so that what is taken of them always adds up.
-SESSIONS = Source("sessions", topics.SESSIONS, "ended_at", "session_month", "sum(sign)", "ended_at")
+SESSIONS = Source("sessions", topics.SESSIONS, "ended_at", "session_month", "sum(sign)", "ended_at", "started_at")
 SOURCES = (EVENTS, SESSIONS)
 
 
@@ -236,11 +239,28 @@ def _carry_out(client: Client, run: int, source: Source, plan: Plan) -> None:
         [[project, datetime.fromtimestamp(since, UTC), run] for project, since in kept],
         column_names=["project_id", "kept_from", "run"],
     )
+    _forget_days(client, source, plan)
     for month in plan.months:
         client.command(f"alter table {source.table} drop partition {month}")
     if plan.projects:
         client.command(f"delete from {identifier(source.table)} where {_old(source, plan)}", settings=_MUTATION)
     _note(client, run, source, _DONE, plan)
+
+
+def _forget_days(client: Client, source: Source, plan: Plan) -> None:
+    """Days of which rows go are folded anew: else one of which only a late event goes would be taken for the day that
+    was folded, without it, when there was nothing left either.
+    """
+    months = f" or {source.month} in ({', '.join(map(str, plan.months))})" if plan.months else ""
+    hours: dict[str, list[datetime]] = {}
+    for project, hour in _rows(
+        client,
+        f"select project_id, toUnixTimestamp(toStartOfHour({source.began})) as hour from {source.table} "
+        f"where {_old(source, plan)}{months} group by project_id, hour",
+    ):
+        hours.setdefault(str(project), []).append(datetime.fromtimestamp(hour, UTC))
+    for project, found in hours.items():
+        forget(client, ((hour, hour + timedelta(hours=1)) for hour in found), project)
 
 
 def _old(source: Source, plan: Plan) -> str:

@@ -145,3 +145,6 @@ ROLLUPS = (
     PROPERTY_VALUES,
     ACTIVE_DAYS,
 )
+
+FOLDED = (VISITORS, EVENT_VISITORS, PAGES, PAGE_VISITS, VISITS)
+"""Those that days are folded out of (`sinks.daily`)."""

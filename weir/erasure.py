@@ -18,6 +18,7 @@ from control.publish import Publisher
 from query_api.sql.builder import Query
 from query_api.sql.people import PersonIds, links_of_person, person_ids, person_of, settled_person
 from schemas.topics import RAW
+from sinks.daily import forget_devices
 from sinks.erased_people import EVER, Found, find
 from sinks.erased_rows import (
     CONDITIONS,
@@ -254,6 +255,7 @@ class _Run:
         for rollup in ROLLUPS:
             self._tell(f"making {rollup.table} anew where it changed")
             remake(self._client, self._sinks, rollup, (datetime.fromtimestamp(at, UTC) for at in row.progress["hours"]))
+        forget_devices(self._client, row.project_id, row.device_ids)
         left = {table: number for table in CONDITIONS if (number := count_rows(self._client, cut, table))}
         if left:
             note(row, COUNTED)

@@ -30,6 +30,7 @@ from sinks.backup import (
 )
 from sinks.backup_manifest import CONTROL, LOG, Manifest, chain, read_manifest
 from sinks.client import connect
+from sinks.daily_manifest import forget_all
 from sinks.errors import SinkError
 from sinks.kafka_log import KafkaLog
 from sinks.migrate import migrate
@@ -104,6 +105,8 @@ def restore(settings: Settings, name: str, *, replace: bool, tell: Tell) -> Rest
             tell("restoring the tables")
             restore_tables(client, sinks, name)
             client.database = settings.clickhouse_database
+            # Each table is of a moment of its own: what says that days are folded may be ahead of their rows.
+            forget_all(client)
             _follow_the_log(settings, client, manifest, done, tell)
             client.database = None
             end_restore(client, sinks)

@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 
 import click
 
+from sinks.daily_due import fold_between
 from sinks.errors import SinkError
+from sinks.kafka_log import KafkaLog
 from sinks.rebuild import rebuild as rebuild_rollup
 from sinks.rollups import ROLLUPS
 from sinks.shadow.lock import locked
@@ -14,6 +16,9 @@ from weir.errors import WeirError
 from weir.prepare import sink_settings
 from weir.settings import load
 
+_DAILY = "daily"
+"""Stands for daily rollups: days that are over, folded."""
+
 
 @click.command()
 @click.option("--from", "since", required=True, help="Beginning, UTC: 2026-03-01, or 2026-03-01T10:00.")
@@ -22,7 +27,7 @@ from weir.settings import load
     "--rollup",
     "names",
     multiple=True,
-    type=click.Choice([rollup.table for rollup in ROLLUPS]),
+    type=click.Choice([*(rollup.table for rollup in ROLLUPS), _DAILY]),
     help="Which one; may be repeated; by default all.",
 )
 def rebuild(since: str, until: str | None, names: tuple[str, ...]) -> None:
@@ -41,6 +46,10 @@ def rebuild(since: str, until: str | None, names: tuple[str, ...]) -> None:
                     if not names or rollup.table in names:
                         made = rebuild_rollup(client, sink_settings(settings), rollup, start, end, _tell)
                         click.echo(f"{rollup.table}: {made:,} {rollup.grain}s made anew")
+                if not names or _DAILY in names:
+                    zones = KafkaLog(settings.bootstrap).time_zones()
+                    made = fold_between(client, sink_settings(settings), zones, start, end, _tell)
+                    click.echo(f"{_DAILY}: {made:,} days folded")
         except SinkError as error:
             raise WeirError(str(error)) from error
 

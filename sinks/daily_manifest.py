@@ -1,0 +1,115 @@
+"""Which days are folded: written down with what the tables had in them, and forgotten before what they were made of
+is changed.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from clickhouse_connect.driver.client import Client
+
+from sinks.daily_days import Day, DaySignature
+from sinks.rollup_pieces import at
+
+TABLES = ("daily_values", "daily_pages")
+"""What is there of a folded day."""
+_KEPT_MINUTES = 10
+"""How long rows of a day that was folded anew or forgotten stay, for questions that are on their way."""
+_MUTATION = {"mutations_sync": 2, "lightweight_deletes_sync": 2}
+_COLUMNS = (
+    *("project_id", "started", "ended", "revision", "is_forgotten"),
+    *("events", "events_digest", "sessions", "sessions_digest"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A day that was folded: which revision of its rows counts, and what the tables had then."""
+
+    revision: int
+    signature: DaySignature
+
+
+def read_folded(client: Client, project_id: str) -> dict[Day, Folded]:
+    """The project's days that are folded and not forgotten, whether the tables still have the same or not."""
+    rows = client.query(
+        "select toUnixTimestamp(started), toUnixTimestamp(ended), revision, events, events_digest, sessions, "
+        "sessions_digest from daily_rollups final where project_id = {project:String} and is_forgotten = 0",
+        {"project": project_id},
+    ).result_rows
+    return {
+        Day(datetime.fromtimestamp(started, UTC), datetime.fromtimestamp(ended, UTC)): Folded(
+            int(revision), DaySignature(*map(int, signature))
+        )
+        for started, ended, revision, *signature in rows
+    }
+
+
+def write_folded(
+    client: Client, project_id: str, revisions: Mapping[Day, int], signatures: Mapping[Day, DaySignature]
+) -> None:
+    """These days are folded, and these revisions of their rows count."""
+    client.insert(
+        "daily_rollups",
+        [
+            [
+                *(project_id, day.started, day.ended, revision, 0),
+                *(signatures[day].events, signatures[day].events_digest),
+                *(signatures[day].sessions, signatures[day].sessions_digest),
+            ]
+            for day, revision in revisions.items()
+        ],
+        column_names=_COLUMNS,
+    )
+
+
+def forget(client: Client, times: Iterable[tuple[datetime, datetime]], project_id: str | None = None) -> None:
+    """Days that reach into any of these times, of all projects or one, count no more until they are folded anew. To be
+    called before what they were made of is changed. Nobody else may fold meanwhile.
+
+    :raises ClickHouseError: ClickHouse refuses.
+    """
+    found = joined(times)
+    if not found:
+        return
+    reach = " or ".join(f"(started < {at(until)} and ended > {at(since)})" for since, until in found)
+    client.command(
+        f"insert into daily_rollups ({', '.join(_COLUMNS)}) "
+        "select project_id, started, ended, revision + 1, 1, 0, 0, 0, 0 from daily_rollups final "
+        f"where is_forgotten = 0 and ({reach}) and ({{project:String}} = '' or project_id = {{project:String}})",
+        {"project": project_id or ""},
+        settings={"max_query_size": 10_000_000},
+    )
+
+
+def joined(times: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    """The same times in order, those that touch each other as one."""
+    found: list[tuple[datetime, datetime]] = []
+    for since, until in sorted(times):
+        if found and since <= found[-1][1]:
+            found[-1] = (found[-1][0], max(until, found[-1][1]))
+        else:
+            found.append((since, until))
+    return found
+
+
+def forget_all(client: Client) -> None:
+    """Nothing is folded, and no device has a number: after a restore, whose tables are of different moments."""
+    for table in ("daily_rollups", *TABLES, "device_numbers"):
+        client.command(f"truncate table if exists {table}")
+
+
+def sweep(client: Client) -> int:
+    """Delete the rows of days that were forgotten, or folded anew, some minutes ago; how many."""
+    current = "select project_id, revision from daily_rollups final where is_forgotten = 0"
+    recent = (
+        f"select project_id, started from daily_rollups final where folded_at > now() - interval {_KEPT_MINUTES} minute"
+    )
+    swept = 0
+    for table in TABLES:
+        stale = f"(project_id, revision) not in ({current}) and (project_id, started) not in ({recent})"
+        rows = client.query(f"select count() from {table} where {stale}").result_rows[0][0]
+        if rows:
+            client.command(f"delete from {table} where {stale}", settings=_MUTATION)
+        swept += int(rows)
+    return swept
