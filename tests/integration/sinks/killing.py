@@ -26,6 +26,9 @@ PER_MESSAGE = 100
 _TURN_SECONDS = 0.1
 _SESSIONS = 400
 _PROFILES = 100
+_KINDS = 72
+"""Messages that differ in more than their number: each has an hour of its own in one of three months."""
+_OFFSET, _PARTITION, _ID = b'"OFFSET"', b'"PARTITION"', b"IIIIIIIIIIII"
 
 
 @dataclass
@@ -44,14 +47,14 @@ class Load:
         self.truth = Truth()
         self._rate = rate
         self._chance = chance
+        self.seconds = 0.0
+        """How long it has been sending."""
         self._messages = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send)
         self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "enable.idempotence": True})
-        self._event = orjson.dumps(
-            rows.event(event_id=str(uuid.UUID(int=0)), device_id="DEVICE", created_at="2026-01-02 03:04:05.000")
-            | {"raw_offset": "OFFSET", "raw_line": "LINE", "raw_partition": "PARTITION"}
-        )
+        # Written before the clock runs: what a message says is its number, and which of these it is.
+        self._written = [b"\n".join(self._events(kind)) for kind in range(_KINDS)]
 
     def __enter__(self) -> "Load":
         self._thread.start()
@@ -66,10 +69,10 @@ class Load:
         began = time.monotonic()
         while not self._stop.wait(_TURN_SECONDS):
             while self.truth.events < (time.monotonic() - began) * self._rate and not self._stop.is_set():
-                partition = self._messages % 2
-                self._put(topics.EVENTS, b"\n".join(self._events(partition)), partition)
+                self._put(topics.EVENTS, self._message(self._messages), self._messages % 2)
                 self._messages += 1
                 self.truth.events += PER_MESSAGE
+            self.seconds = time.monotonic() - began
             self._put(topics.SESSIONS, b"\n".join(self._sessions()), 0)
             profile = f"profile-{self._chance.randrange(_PROFILES)}"
             self.truth.profiles[profile] = version = self.truth.profiles.get(profile, 0) + 1
@@ -79,20 +82,26 @@ class Load:
     def _put(self, topic: str, value: bytes, partition: int) -> None:
         self._producer.produce(topic, value, "key", partition)
 
-    def _events(self, partition: int) -> Iterator[bytes]:
-        """The lines of a message; the id is made of the place, so that each is another one."""
-        month, hour = 1 + self._messages % 3, self._messages % 24
-        moment = b"2026-%02d-05 %02d:04:05.000" % (month, hour)
+    def _message(self, number: int) -> bytes:
+        """The message of that number: where its rows came from and their ids say it."""
+        return (
+            self._written[number % _KINDS]
+            .replace(_OFFSET, b"%d" % number)
+            .replace(_ID, b"%012d" % number)
+            .replace(_PARTITION, b"%d" % (number % 2))
+        )
+
+    def _events(self, kind: int) -> Iterator[bytes]:
+        """The lines of a message; what is still to be said is marked."""
+        created_at = f"2026-{1 + kind % 3:02d}-05 {kind % 24:02d}:04:05.000"
         for line in range(PER_MESSAGE):
-            event_id = str(uuid.UUID(int=self._messages * PER_MESSAGE + line + 1)).encode()
-            yield (
-                self._event.replace(b"00000000-0000-0000-0000-000000000000", event_id)
-                .replace(b"DEVICE", b"device-%d" % self._chance.randrange(2000))
-                .replace(b"2026-01-02 03:04:05.000", moment)
-                .replace(b'"OFFSET"', b"%d" % self._messages)
-                .replace(b'"LINE"', b"%d" % line)
-                .replace(b'"PARTITION"', b"%d" % partition)
+            event_id = str(uuid.UUID(int=line << 48))
+            row = rows.event(
+                event_id=event_id, device_id=f"device-{self._chance.randrange(2000)}", created_at=created_at
             )
+            marked = {"raw_offset": "OFFSET", "raw_line": line, "raw_partition": "PARTITION"}
+            marked["event_id"] = event_id[:-12] + _ID.decode()
+            yield orjson.dumps(row | marked)
 
     def _sessions(self) -> Iterator[bytes]:
         """Some sessions go on: the row that was last with the sign −1, and the new one."""
@@ -136,6 +145,7 @@ def kill_again_and_again(
             repair(client, settings, rollup)
         if left := compare(client, rollup, settle_seconds=0.2):
             found.append(f"{rollup.table} differs after its repair: {left.examples[0]}")
+    tell(f"{load.truth.events / load.seconds:,.0f} events/s were sent")
     tell(f"{load.truth.events:,} events, {len(load.truth.sessions)} sessions, {len(load.truth.profiles)} profiles")
     client.close()
     return found
