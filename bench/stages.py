@@ -66,9 +66,9 @@ def measure_stages(events: Iterable[Mapping[str, Any]], per_envelope: int) -> St
     rows: list[tuple[dict[str, Any], tuple[Columns, ...]]] = []
     original = Rows.event
 
-    def noting(self: Rows, row: dict[str, Any], month: int, *shared: Columns) -> None:
-        original(self, row, month, *shared)
-        rows.append((row, shared))
+    def noting(self: Rows, row: dict[str, Any], place: Place, month: int, shared: tuple[Columns, ...]) -> None:
+        original(self, row, place, month, shared)
+        rows.append((row, (*shared, self._of_message(place))))
 
     with patch.object(Rows, "event", noting):
         _process_all(logs, per_envelope, stamp)

@@ -1,13 +1,14 @@
 """A dead letter: the original bytes of what could not be processed, with headers that say why and where it was."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from schemas import topics
 from schemas.envelope import Headers
 
+_FORMAT = topics.FORMAT_VERSION.encode()
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
+
+class DeadLetter(Struct, frozen=True):
     """One line (or whole message, ``line`` −1) that could not be processed.
 
     ``reason`` is a machine-readable word (``not_json``, ``event_too_old``, …), ``detail`` a sentence for people,
@@ -29,18 +30,17 @@ class DeadLetter:
 
     def headers(self) -> Headers:
         """The Kafka headers of this dead letter; all values are text."""
-        values = {
-            topics.HEADER_FORMAT: topics.FORMAT_VERSION,
-            topics.DEAD_STAGE: self.stage,
-            topics.DEAD_REASON: self.reason,
-            topics.DEAD_DETAIL: self.detail[:500],
-            topics.DEAD_PROJECT: self.project_id,
-            topics.DEAD_TOPIC: self.topic,
-            topics.DEAD_EPOCH: str(self.epoch),
-            topics.DEAD_PARTITION: str(self.partition),
-            topics.DEAD_OFFSET: str(self.offset),
-            topics.DEAD_LINE: str(self.line),
-            topics.DEAD_STAMP: str(self.stamp_ms),
-            topics.DEAD_LOG_EPOCH: str(self.log_epoch),
-        }
-        return [(name, value.encode("utf-8", "replace")) for name, value in values.items()]
+        return [
+            (topics.HEADER_FORMAT, _FORMAT),
+            (topics.DEAD_STAGE, self.stage.encode()),
+            (topics.DEAD_REASON, self.reason.encode()),
+            (topics.DEAD_DETAIL, self.detail[:500].encode("utf-8", "replace")),
+            (topics.DEAD_PROJECT, self.project_id.encode("utf-8", "replace")),
+            (topics.DEAD_TOPIC, self.topic.encode()),
+            (topics.DEAD_EPOCH, b"%d" % self.epoch),
+            (topics.DEAD_PARTITION, b"%d" % self.partition),
+            (topics.DEAD_OFFSET, b"%d" % self.offset),
+            (topics.DEAD_LINE, b"%d" % self.line),
+            (topics.DEAD_STAMP, b"%d" % self.stamp_ms),
+            (topics.DEAD_LOG_EPOCH, b"%d" % self.log_epoch),
+        ]

@@ -35,7 +35,7 @@ def parse_lenient(text: bytes) -> Any:
     if len(text) > MAX_BYTES or text.count(_FIRST_OF_SURROGATE) > MAX_TOKENS or has_more_tokens(text, MAX_TOKENS):
         raise TooMuch("too many values")
     try:
-        return _clean(json.loads(text, parse_int=_parse_int))
+        return _clean(_DECODER.decode(text.decode(json.detect_encoding(text), "surrogatepass")))
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 
@@ -74,3 +74,7 @@ def _clean(value: Any) -> Any:
 def _parse_int(text: str) -> int | float:
     # Beyond a float's range too, it becomes infinite, and with that null.
     return int(text) if len(text) <= _LONGEST_INT else float(text)
+
+
+_DECODER = json.JSONDecoder(parse_int=_parse_int)
+"""Made once: ``json.loads`` makes one at each call that has an option."""

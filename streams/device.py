@@ -15,7 +15,7 @@ from schemas.raw_event import RawKind, ReplayPayload
 from schemas.session_id import SESSION_TIMEOUT_MS
 from streams.columns import Columns
 from streams.device_state import decode_device, encode_device, heard_of, kept_sessions
-from streams.enrich.measures import with_previous_view
+from streams.enrich.measures import add_previous_view
 from streams.identity import links_of
 from streams.payloads import Change
 from streams.prepare import BLANK_EVENT, Place, Prepared
@@ -156,14 +156,14 @@ def take(device: Device, event: Prepared, place: Place, rows: Rows) -> bool:
     columns = event.columns
     if event.bot or not device.device_id:
         columns["session_id"] = "" if event.bot else event.raw.session_id
-        rows.event(columns, month_of(event.time), event.source, event.surroundings)
+        rows.event(columns, place, month_of(event.time), (event.source, *event.more))
         return True
     session = _session_of(device, event, named, place, rows)
     columns["session_id"] = session["session_id"]
     if event.is_screen_view and session is device.current:
-        columns["properties"] = _viewed(device, event)
-    shared = (_source_of(device, session, event), event.surroundings)
-    rows.event(columns, month_of(event.time), *shared)
+        _view(device, event)
+    shared = (_source_of(device, session, event), *event.more)
+    rows.event(columns, place, month_of(event.time), shared)
     rows.count("session_events", session["session_month"])
     if device.newest is None or device.newest[0]["created_at"] <= columns["created_at"]:
         device.newest = (columns, shared)
@@ -178,15 +178,16 @@ def _link(device: Device, event: Prepared, place: Place, rows: Rows) -> bool:
     return bool(linked)
 
 
-def _viewed(device: Device, event: Prepared) -> dict[str, Any]:
-    """Properties of a screen view in the current session: its own, and what page was looked at before it and how long.
+def _view(device: Device, event: Prepared) -> None:
+    """Add to the properties of a screen view in the current session what page was looked at before it and how long.
     The first has none before it, and one that comes later than another that followed it tells nothing.
     """
     path, time = device.viewed
     if event.time < time:
-        return event.properties
-    device.viewed = (event.columns["path"], event.time)
-    return with_previous_view(event.properties, path, event.time - time) if time else event.properties
+        return
+    device.viewed = (event.page["path"], event.time)
+    if time:
+        add_previous_view(event.columns["properties"], path, event.time - time)
 
 
 def _operate(device: Device, event: Prepared, place: Place, rows: Rows) -> None:
@@ -213,7 +214,7 @@ def end_current(device: Device, place: Place, rows: Rows) -> None:
     row = _session_event("session_end", session, ended, place)
     row["duration_ms"] = session["ended"] - session["started"]
     row["path"], row["origin"] = session["exit_path"], session["exit_origin"]
-    rows.event(row, month_of(ended), *device.beginning(session))
+    rows.event(row, place, month_of(ended), device.beginning(session))
 
 
 def _session_of(device: Device, event: Prepared, profile_id: str, place: Place, rows: Rows) -> Session:
@@ -258,8 +259,8 @@ def _begin(device: Device, event: Prepared, profile_id: str, place: Place, rows:
     rows.count("sessions", begun["session_month"])
     _say_touch(begun, event, place, rows)
     start = _session_event("session_start", begun, event.time - _START_BEFORE_MS, place)
-    start["path"], start["origin"] = event.columns["path"], event.columns["origin"]
-    rows.event(start, month_of(event.time - _START_BEFORE_MS), event.source, event.surroundings)
+    start["path"], start["origin"] = event.page["path"], event.page["origin"]
+    rows.event(start, place, month_of(event.time - _START_BEFORE_MS), (event.source, event.surroundings))
     return begun
 
 
@@ -302,8 +303,5 @@ def _session_event(name: str, session: Session, time: int, place: Place) -> dict
         "created_at": clickhouse_time(time),
         "received_at": clickhouse_time(place.stamp),
         "synthesized": 1,
-        "raw_epoch": place.epoch,
-        "raw_partition": place.partition,
-        "raw_offset": place.offset,
         "raw_line": place.line,
     }

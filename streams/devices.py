@@ -233,8 +233,9 @@ class _Batch:
             self._rows.ledger("message", place, place.offset + 1, Tally(lines=1, dead=1))
             return
         counts = dict.fromkeys(_OUTCOMES, 0)
+        epoch, partition, offset, stamp = place.epoch, place.partition, place.offset, place.stamp
         for number, line in enumerate(lines):
-            at = Place(place.epoch, place.partition, place.offset, number, place.stamp)
+            at = Place(epoch, partition, offset, number, stamp)
             try:
                 counts[self._line(line, at)] += 1
             except Rejected as rejected:
@@ -255,7 +256,7 @@ class _Batch:
                 return "filtered"
             project = self._projects.get(raw.project_id)
             event = prepare(raw, place, project, self._owner._locate)
-            if project is not None and (outcome := unwanted(event, project)):
+            if project is not None and (event.bot or project.filters) and (outcome := unwanted(event, project)):
                 return outcome
             device = self._devices.of(raw.project_id, raw.device_id, event.event_id)
             was_known, was_open = device.is_known, device.is_open

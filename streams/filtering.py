@@ -17,7 +17,7 @@ def unwanted(event: Prepared, project: ProjectRecord) -> Unwanted | None:
     filters = project.compiled_filters
     if filters:
         country: str = event.surroundings["country"]
-        path: str = event.columns["path"]
+        path: str = event.page["path"]
         of_profile, agent = raw.profile_id, raw.user_agent
         if filters.matches(ip=raw.ip, profile_id=of_profile, country=country, path=path, user_agent=agent):
             return "filtered"

@@ -6,11 +6,13 @@ dead letter and changes nothing else.
 
 from collections.abc import Mapping
 from functools import lru_cache
+from struct import Struct as Layout
 from typing import Any, NamedTuple, Protocol
 
 import orjson
 from msgspec import Struct
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from schemas.address import truncate_ip
 from schemas.agent import HINT_NAMES, MAX_USER_AGENT, Agent, override_agent, parse_agent
@@ -24,7 +26,7 @@ from schemas.raw_event import RawEvent
 from schemas.raw_line import RawLine, decode_line, raw_line
 from streams.columns import Columns
 from streams.enrich.geo import NOWHERE, Geo
-from streams.enrich.measures import PREVIOUS, measured
+from streams.enrich.measures import MEASURED, PREVIOUS, SINGLE_VITALS, measured
 from streams.enrich.properties import safe_plain, safe_properties
 from streams.enrich.referrer import MAX_REFERRER
 from streams.enrich.revenue import NO_REVENUE, parse_revenue
@@ -37,7 +39,7 @@ _DAY_MS = 24 * 3_600_000
 _CACHE_ENTRIES = 8_192
 _MAX_HINT = 512
 """Characters of a hint that are looked at: what was looked up is remembered, and a foreign producer may send any."""
-_LOW_HALF = 2**64 - 1
+_HALVES, _HALF = Layout(">QQ"), Layout(">Q")
 _TAKEN = frozenset(
     {"__path", "__referrer", "__title", "__timestamp", "__revenue", "__currency", "__deviceId", "__ip", "__identify"}
     | {"__language", "__screen", "__bot", "__bot_reasons", PREVIOUS}
@@ -49,15 +51,18 @@ _PLACED = frozenset({"__query", "__hash", "__scroll_depth", "__web_vitals"})
 _HINTS = frozenset(HINT_NAMES)
 _OVERRIDES = frozenset({"__os", "__osVersion", "__browser", "__browserVersion", "__device", "__brand", "__model"})
 """What a sender may say of its device (``schemas.agent.override_agent``)."""
+_SPECIAL = _OVERRIDES | _PLACED | MEASURED
+_AROUND = frozenset({*Source.model_fields, *Surroundings.model_fields})
+_OF_ITS_MESSAGE = frozenset({"raw_epoch", "raw_partition", "raw_offset", "log_epoch"})
 BLANK_EVENT: Mapping[str, Any] = {
-    **{name: "" for name in Event.model_fields if name not in {**Source.model_fields, **Surroundings.model_fields}},
+    **{name: "" for name in Event.model_fields if name not in _AROUND | _OF_ITS_MESSAGE},
     "groups": (),
     "duration_ms": 0,
     "revenue": 0,
     "properties": {},
     "synthesized": 0,
 }
-"""An event's own columns, to be copied and filled: to build a dict of so many takes four times as long."""
+"""All columns of an event but those of its source, its surroundings and its message, to be copied and filled."""
 
 
 class Locate(Protocol):
@@ -66,7 +71,7 @@ class Locate(Protocol):
     def __call__(self, ip: str) -> Geo: ...
 
 
-class Place(Struct, frozen=True):
+class Place(Struct, frozen=True, gc=False):
     """Where in the raw log a line lies, and the broker's stamp of its message in milliseconds."""
 
     epoch: int
@@ -77,28 +82,32 @@ class Place(Struct, frozen=True):
 
 
 class Sender(NamedTuple):
-    """What the user agent and the address of an event say. ``bot``: the crawler's name, empty for people."""
+    """What the user agent and the address of an event say. ``bot``: the crawler's name, empty for people; ``own``: the
+    columns ``ip`` and ``bot``.
+    """
 
     surroundings: Columns
     agent: Agent
     bot: str
-    ip: str
+    own: Columns
 
 
 class Page(NamedTuple):
-    """What an event's address and referrer say. ``properties``: what they add to the event's own, made safe; None if
-    that takes the event's own to know.
+    """What an event's address and referrer say. ``own``: the columns ``path`` and ``origin``; ``properties``: what they
+    add to the event's own, made safe; None if that takes the event's own to know.
     """
 
     location: Location
+    own: Columns
     source: Columns
     properties: Mapping[str, Any] | None
 
 
-class Prepared(Struct):
+class Prepared(Struct, gc=False):
     """An event before its device is known; ``time`` is in milliseconds. ``columns`` are those of
-    ``schemas.event.Event``, the session's left empty, but for those shared with other events (``surroundings`` and
-    ``source``). ``payload`` is None for a plain track; ``changes`` are those to profiles and groups.
+    ``schemas.event.Event`` that are its own, the session's left empty; those it has like other events are in ``page``
+    (``path`` and ``origin``), ``source``, ``surroundings`` and ``more``, which together with those of its message are
+    the whole row. ``payload`` is None for a plain track; ``changes`` are those to profiles and groups.
     """
 
     raw: RawLine
@@ -106,15 +115,15 @@ class Prepared(Struct):
     event_id: str
     id_hash: bytes
     time: int
-    name: str
     is_screen_view: bool
     bot: str
     revenue: int
     currency: str
-    surroundings: Columns
+    page: Columns
     source: Columns
+    surroundings: Columns
+    more: tuple[Columns, ...]
     columns: dict[str, Any]
-    properties: dict[str, Any]
     changes: list[Change]
 
 
@@ -125,6 +134,8 @@ def parse_line(line: bytes) -> RawLine:
 
 def _parse_with_care(line: bytes) -> RawEvent:
     """What the model makes of a line that is not a raw event at first sight. Raises Rejected."""
+    if b"{" not in line and not _is_json(line):
+        raise _no_object()  # found out at a tenth of what it takes to try all that is tried below
     try:
         return RawEvent.model_validate_json(line)
     except ValidationError as error:
@@ -136,12 +147,24 @@ def _parse_with_care(line: bytes) -> RawEvent:
     except ValueError:
         data = None
     if not isinstance(data, dict):
-        raise Rejected("not_json", "The line is not a JSON object.")
+        raise _no_object()
     try:
         return RawEvent.model_validate(data)
     except ValidationError as error:
         _, field, message = first_error(error)
         raise _refused(field, message, line) from None
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        from_json(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _no_object() -> Rejected:
+    return Rejected("not_json", "The line is not a JSON object.")
 
 
 def _refused(field: str, message: str, line: bytes) -> Rejected:
@@ -166,8 +189,8 @@ def event_id_of(raw: RawLine, place: Place) -> str:
 
 def id_hash(event_id: str) -> bytes:
     """8 bytes of a canonical UUID, both halves folded, since some versions keep their randomness in one half."""
-    value = int(event_id.replace("-", ""), 16)
-    return ((value >> 64) ^ (value & _LOW_HALF)).to_bytes(8, "big")
+    high, low = _HALVES.unpack(bytes.fromhex(event_id.replace("-", "")))
+    return _HALF.pack(high ^ low)
 
 
 def prepare(raw: RawLine, place: Place, project: ProjectRecord | None, locate: Locate) -> Prepared:
@@ -184,63 +207,84 @@ def prepare(raw: RawLine, place: Place, project: ProjectRecord | None, locate: L
         raise Rejected(revenue.refused, "A revenue event needs an amount in minor units.", raw.project_id)
     page = page_of(_text(given, "__path"), _text(given, "__referrer")[:MAX_REFERRER], project.origins)
     sender = _sender_of(raw, locate)
-    surroundings = sender.surroundings
-    if not _OVERRIDES.isdisjoint(given):
+    surroundings, seen = sender.surroundings, sender.own
+    is_plain = name not in SINGLE_VITALS and _SPECIAL.isdisjoint(given)
+    if not is_plain and not _OVERRIDES.isdisjoint(given):
         surroundings = _surroundings(override_agent(sender.agent, given), locate(raw.ip) if raw.ip else NOWHERE)
-    properties = _properties(name, given, page)
-    bot = "" if project.bot_policy is BotPolicy.KEEP else sender.bot
-    currency = revenue.currency or (project.currency if revenue.amount else "")
-    columns = _columns(raw, place, page.location, given)
-    columns["event_id"] = event_id
-    columns["name"] = name
-    columns["groups"] = groups
-    columns["created_at"] = clickhouse_time(time)
-    columns["received_at"] = clickhouse_time(received)
-    columns["ip"] = sender.ip
-    columns["bot"] = bot
-    columns["properties"] = properties
-    columns["revenue"] = revenue.amount
-    columns["currency"] = currency
+    bot = sender.bot
+    if bot and project.bot_policy is BotPolicy.KEEP:
+        bot, seen = "", Columns({**seen, "bot": ""})
+    properties = _properties(name, given, page, is_plain)
+    amount, currency = revenue.amount, revenue.currency or (project.currency if revenue.amount else "")
+    created_at = clickhouse_time(time)
+    title = given.get("__title")
     return Prepared(
-        raw=raw,
-        payload=payload,
-        event_id=event_id,
-        id_hash=id_hash(event_id),
-        time=time,
-        name=name,
-        is_screen_view=name == "screen_view",
-        bot=bot,
-        revenue=revenue.amount,
-        currency=currency,
-        surroundings=surroundings,
-        source=page.source,
-        columns=columns,
-        properties=properties,
-        changes=changes_of(raw, payload, properties, surroundings) if payload is not None else [],
+        raw,
+        payload,
+        event_id,
+        id_hash(event_id),
+        time,
+        name == "screen_view",
+        bot,
+        amount,
+        currency,
+        page.own,
+        page.source,
+        surroundings,
+        (page.own, surroundings, seen, _told(raw, given, groups, amount, currency)),
+        {
+            "project_id": raw.project_id,
+            "event_id": event_id,
+            "name": name,
+            "device_id": raw.device_id,
+            "session_id": "",
+            "profile_id": raw.profile_id,
+            "created_at": created_at,
+            "received_at": created_at if received == time else clickhouse_time(received),
+            "title": title[:512] if type(title) is str else "",
+            "properties": properties,
+            "raw_line": place.line,
+        },
+        changes_of(raw, payload, properties, surroundings) if payload is not None else [],
     )
 
 
-def _columns(raw: RawLine, place: Place, location: Location, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns that are as the sender said, or say where the line lies."""
-    title, language, screen = given.get("__title"), given.get("__language"), given.get("__screen")
+def _told(raw: RawLine, given: Mapping[str, Any], groups: tuple[str, ...], revenue: int, currency: str) -> Columns:
+    """What the sender says of itself and of the event's worth, and what is the same in every event that was sent."""
+    language, screen = given.get("__language"), given.get("__screen")
     if type(language) is not str or not language:
         language = raw.hints.get("accept-language", "").split(",", 1)[0]
-    columns = dict(BLANK_EVENT)
-    columns["project_id"] = raw.project_id
-    columns["device_id"] = raw.device_id
-    columns["profile_id"] = raw.profile_id
-    columns["path"] = location.path
-    columns["origin"] = location.origin
-    columns["title"] = title[:512] if type(title) is str else ""
-    columns["language"] = language[:35]
-    columns["screen"] = screen[:20] if type(screen) is str else ""
-    columns["sdk_name"] = raw.sdk_name
-    columns["sdk_version"] = raw.sdk_version
-    columns["raw_epoch"] = place.epoch
-    columns["raw_partition"] = place.partition
-    columns["raw_offset"] = place.offset
-    columns["raw_line"] = place.line
-    return columns
+    of_sender = (language[:35], screen[:20] if type(screen) is str else "", raw.sdk_name, raw.sdk_version)
+    return _plain(*of_sender) if not (groups or revenue or currency) else _worth(*of_sender, groups, revenue, currency)
+
+
+@lru_cache(maxsize=_CACHE_ENTRIES)
+def _plain(language: str, screen: str, sdk_name: str, sdk_version: str) -> Columns:
+    return _worth(language, screen, sdk_name, sdk_version, (), 0, "")
+
+
+def _worth(
+    language: str,
+    screen: str,
+    sdk_name: str,
+    sdk_version: str,
+    groups: tuple[str, ...],
+    revenue: int,
+    currency: str,
+) -> Columns:
+    return Columns(
+        {
+            "language": language,
+            "screen": screen,
+            "sdk_name": sdk_name,
+            "sdk_version": sdk_version,
+            "groups": groups,
+            "revenue": revenue,
+            "currency": currency,
+            "duration_ms": 0,
+            "synthesized": 0,
+        }
+    )
 
 
 def _times(raw: RawLine, place: Place, project: ProjectRecord) -> tuple[int, int]:
@@ -256,17 +300,18 @@ def _times(raw: RawLine, place: Place, project: ProjectRecord) -> tuple[int, int
     return received, time
 
 
-def _properties(name: str, given: Mapping[str, Any], page: Page) -> dict[str, Any]:
-    """The sender's own properties, what the page measured, and the address's query and fragment, made safe together."""
-    measures = measured(name, given)
-    if page.properties is not None and not measures and _PLACED.isdisjoint(given):
+def _properties(name: str, given: Mapping[str, Any], page: Page, is_plain: bool) -> dict[str, Any]:
+    """The sender's own properties, what the page measured, and the address's query and fragment, made safe together, in
+    a new dict. ``is_plain``: nothing was measured, and none of the names is ours.
+    """
+    if is_plain and page.properties is not None:
         plain = safe_plain(given, _TAKEN, page.properties)
         if plain is not None:
             return plain
     own = {key: value for key, value in given.items() if key not in _TAKEN and not key.startswith(_BELOW_PREVIOUS)}
     # Put in before they are made safe: a sender's own "__query" beside "__query.a" is a row that no store can read.
     own |= _said_by(page.location)
-    own |= measures
+    own |= measured(name, given)
     properties, _ = safe_properties(own)
     return properties
 
@@ -290,7 +335,8 @@ def page_of(path: str, referrer: str, origins: tuple[str, ...]) -> Page:
 def _page(path: str, referrer: str, origins: tuple[str, ...]) -> Page:
     location = parse_location(path)
     properties, changed = safe_properties(_said_by(location))
-    return Page(location, Columns(settle_source(referrer, location, origins)), None if changed else properties)
+    own = Columns({"path": location.path, "origin": location.origin})
+    return Page(location, own, Columns(settle_source(referrer, location, origins)), None if changed else properties)
 
 
 def _sender_of(raw: RawLine, locate: Locate) -> Sender:
@@ -305,7 +351,8 @@ def _sender_of(raw: RawLine, locate: Locate) -> Sender:
 def _sender(user_agent: str, given: tuple[str | None, ...] | None, ip: str, geo: Geo) -> Sender:
     hints = {name: value for name, value in zip(HINT_NAMES, given or (), strict=False) if value is not None}
     agent = parse_agent(user_agent, hints)
-    return Sender(_surroundings(agent, geo), agent, bot_name(user_agent), truncate_ip(ip))
+    bot = bot_name(user_agent)
+    return Sender(_surroundings(agent, geo), agent, bot, Columns({"ip": truncate_ip(ip), "bot": bot}))
 
 
 @lru_cache(maxsize=_CACHE_ENTRIES)

@@ -71,15 +71,33 @@ class Rows:
         self._epochs = epochs
         self._open: dict[tuple[str, int], _Envelope] = {}
         self._counts: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self._dead: defaultdict[str, int] = defaultdict(int)
+        self._message_offset = -1
+        self._message = Columns({})
         self.watch: Callable[[Mapping[str, Any], tuple[Columns, ...]], None] | None = None
 
-    def event(self, row: dict[str, Any], month: int, *shared: Columns) -> None:
-        """A row of ``weir.events``, some of whose columns are shared with others; ``watch`` sees all of it."""
+    def event(self, row: dict[str, Any], place: Place, month: int, shared: tuple[Columns, ...]) -> None:
+        """A row of ``weir.events`` that a message at ``place`` led to, most of whose columns are shared with others;
+        ``watch`` sees all of it.
+        """
+        if place.offset != self._message_offset:
+            self._message, self._message_offset = self._of_message(place), place.offset
+        shared = (*shared, self._message)
         if self.watch is not None:
             self.watch(row, shared)
-        row["log_epoch"] = self._epochs[topics.EVENTS]
         self._put(topics.EVENTS, self._partition, row_json(row, shared))
-        self.count("events", month)
+        self._counts["events", month] += 1
+
+    def _of_message(self, place: Place) -> Columns:
+        """The columns that all events of one message have alike."""
+        return Columns(
+            {
+                "raw_epoch": place.epoch,
+                "raw_partition": place.partition,
+                "raw_offset": place.offset,
+                "log_epoch": self._epochs[topics.EVENTS],
+            }
+        )
 
     def session(self, was: Session | None, now: Session, place: Place, *shared: Columns) -> None:
         """The pair that changes a session from what was last emitted to what it is; numbers ``now``'s version.
@@ -169,7 +187,7 @@ class Rows:
         )
         self.records.append(Record(topics.DEAD_LETTERS, self._partition, value, headers=letter.headers()))
         self.rows += 1
-        metrics.DEAD_LETTERS.labels(rejected.reason).inc()
+        self._dead[rejected.reason] += 1
 
     def count(self, table: str, month: int) -> None:
         """Note for the ledger one row (or other countable thing) of ``table`` in ``month``."""
@@ -195,7 +213,9 @@ class Rows:
         self._add(topics.LEDGER, row)
 
     def finish(self) -> list[Record]:
-        """Every record of the batch; envelopes still open are closed."""
+        """Every record of the batch; envelopes still open are closed, and dead letters counted for whoever watches."""
+        for reason, number in self._dead.items():
+            metrics.DEAD_LETTERS.labels(reason).inc(number)
         for (topic, partition), envelope in self._open.items():
             self._close(topic, partition, envelope)
         self._open = {}

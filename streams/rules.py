@@ -230,9 +230,11 @@ class RulesBatch:
     def see(self, own: EventRow, shared: tuple[Columns, ...] = ()) -> None:
         """An event row that goes out: its own columns, and those it shares. Crawlers are nobody's business."""
         rules = self._rules.get(own["project_id"])
-        if rules is None or own["bot"]:
+        if rules is None:
             return
         row = Row(own, shared)
+        if row["bot"]:
+            return
         for rule, steps in rules.matches(row):
             memory = {} if rule.is_stateless else self._memory(rules, row)
             if take(rule, steps, row, memory):

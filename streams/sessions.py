@@ -35,7 +35,7 @@ def begin(project_id: str, device_id: str, session_owner: str, event: Prepared, 
     session) is closed from the start.
     """
     bucket = session_bucket(event.time)
-    columns = event.columns
+    page = event.page
     return {
         "project_id": project_id,
         "session_id": session_id(project_id, session_owner, bucket),
@@ -49,10 +49,10 @@ def begin(project_id: str, device_id: str, session_owner: str, event: Prepared, 
         "is_closed": int(late),
         "revenue": event.revenue,
         "currency": event.currency,
-        "entry_path": columns["path"],
-        "entry_origin": columns["origin"],
-        "exit_path": columns["path"],
-        "exit_origin": columns["origin"],
+        "entry_path": page["path"],
+        "entry_origin": page["origin"],
+        "exit_path": page["path"],
+        "exit_origin": page["origin"],
         "version": 0,
         **event.source,
         **event.surroundings,
@@ -61,14 +61,14 @@ def begin(project_id: str, device_id: str, session_owner: str, event: Prepared, 
 
 def extend(session: Session, event: Prepared, profile_id: str) -> None:
     """Add one more event to the session, wherever in its time the event lies."""
-    time, columns = event.time, event.columns
-    path = columns["path"]
+    time, page = event.time, event.page
+    path = page["path"]
     if time >= session["ended"]:
         session["ended"] = time
         if path:
-            session["exit_path"], session["exit_origin"] = path, columns["origin"]
+            session["exit_path"], session["exit_origin"] = path, page["origin"]
     if path and (time < session["started"] or not session["entry_path"]):
-        session["entry_path"], session["entry_origin"] = path, columns["origin"]
+        session["entry_path"], session["entry_origin"] = path, page["origin"]
     if time < session["started"]:
         session["started"] = time
     session["event_count"] += 1

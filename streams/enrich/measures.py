@@ -33,8 +33,10 @@ _LIMITS = {
 }
 _POSTHOG = {f"$web_vitals_{name.upper()}_value": name for name in _LIMITS}
 _NAMED = frozenset(_LIMITS) | {name.upper() for name in _LIMITS}
-_SINGLE = frozenset({"web_vital", "web_vitals", "web-vital", "web-vitals", "$web_vitals"})
-_KNOWN = frozenset({*_PERCENT, *_PART, *_POSTHOG})
+SINGLE_VITALS = frozenset({"web_vital", "web_vitals", "web-vital", "web-vitals", "$web_vitals"})
+"""Names of events that report one vital each."""
+MEASURED = frozenset({*_PERCENT, *_PART, *_POSTHOG})
+"""Properties that any event may report a measure in."""
 
 
 def measured(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,7 +45,7 @@ def measured(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     What lies outside its range, or is no number, was not measured. The library ``web-vitals`` reports one vital at a
     time (``{"name": "LCP", "value": 2500}``), which is how an event named ``web_vitals`` is read that has no other.
     """
-    if name not in _SINGLE and _KNOWN.isdisjoint(given):
+    if name not in SINGLE_VITALS and MEASURED.isdisjoint(given):
         return {}
     found: dict[str, Any] = {}
     depth = _scroll_depth(given)
@@ -66,7 +68,7 @@ def _scroll_depth(given: Mapping[str, Any]) -> int | None:
 
 def _vitals(name: str, given: Mapping[str, Any]) -> dict[str, float]:
     stated = {vital: given.get(key) for key, vital in _POSTHOG.items()}
-    if name in _SINGLE:
+    if name in SINGLE_VITALS:
         for key in _NAMED.intersection(given):
             stated[key.lower()] = given[key]
         one = given.get("name", given.get("metric"))
@@ -83,6 +85,7 @@ def _number(value: Any, highest: float) -> float | None:
     return float(value) if 0 <= value <= highest and math.isfinite(value) else None
 
 
-def with_previous_view(properties: dict[str, Any], path: str, duration_ms: int) -> dict[str, Any]:
-    """Safe properties, of which none is below ``PREVIOUS``, and what is known of the screen view before."""
-    return {**properties, _PREVIOUS_PATH: path, _PREVIOUS_DURATION: duration_ms}
+def add_previous_view(properties: dict[str, Any], path: str, duration_ms: int) -> None:
+    """Add what is known of the screen view before to safe properties, of which none is below ``PREVIOUS``."""
+    properties[_PREVIOUS_PATH] = path
+    properties[_PREVIOUS_DURATION] = duration_ms
