@@ -31,13 +31,16 @@ def stored_numbers(stack: Stack) -> dict[int, int]:
 
 def findings(stack: Stack, traffic: Traffic) -> list[str]:
     """What is wrong, in sentences; empty when every answered event is stored once and the audit is clean. A store that
-    is killed between a table and its rollups leaves these behind; what the auditor would do about it in its time is
-    done here at once.
+    is killed between a table and its rollups leaves these behind: the stack's auditor mends them, and is waited for;
+    where there is none, what it would do is done here.
     """
-    audit: dict[str, Any] = stack.audit(seconds=180)
-    if any(finding["kind"] == "rollup" for finding in audit["findings"]):
+    audit = stack.audit(seconds=180)
+    if _has_rollups(audit) and stack.has_auditor:
+        stack.wait_for(lambda: not _has_rollups(stack.audit(seconds=60)), "the auditor has mended the rollups", 240)
+    elif _has_rollups(audit):
         today = datetime.now(UTC).date()
         stack.weir("rebuild", "--from", f"{today - timedelta(days=1)}", "--to", f"{today + timedelta(days=1)}")
+    if _has_rollups(audit):
         audit = stack.audit(seconds=180)
     counts = stored_numbers(stack)
     lost = sorted(number for number in traffic.answered if number not in counts)
@@ -50,6 +53,10 @@ def findings(stack: Stack, traffic: Traffic) -> list[str]:
         if numbers:
             wrong.append(f"{len(numbers)} events {what}, e.g. {numbers[:5]}")
     return wrong
+
+
+def _has_rollups(audit: dict[str, Any]) -> bool:
+    return any(finding["kind"] == "rollup" for finding in audit["findings"])
 
 
 def kill_each(stack: Stack, pause: float, say: Callable[[str], None] = print) -> None:

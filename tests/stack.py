@@ -87,6 +87,11 @@ class Stack:
         return found
 
     @property
+    def has_auditor(self) -> bool:
+        """Whether an auditor is one of the services."""
+        return self.environment["WEIR_AUDITOR"] == "true"
+
+    @property
     def demo(self) -> DemoProject:
         """The demo project's id and clients."""
         return DemoProject.model_validate_json((self.home / "demo.json").read_bytes())
