@@ -6,9 +6,9 @@ from datetime import datetime
 from clickhouse_connect.driver.client import Client
 
 from sinks.auditor_metrics import AuditorMetrics
-from sinks.daily import DailyError, are_numbers_sound, fold, give_out_anew
+from sinks.daily import DAYS_AT_ONCE, ROWS_AT_ONCE, DailyError, are_numbers_sound, fold, give_out_anew
 from sinks.daily_check import compare_folded, folded_in_use
-from sinks.daily_days import Day, DaySignature
+from sinks.daily_days import Day, DaySignature, runs_of
 from sinks.daily_due import Standing, find_standing
 from sinks.daily_manifest import forget, sweep
 from sinks.kafka_log import KafkaLog
@@ -40,21 +40,24 @@ def fold_days(
     standing = find_standing(client, zones, now)
     metrics.days(standing.folded, standing.waiting)
     chosen = _chosen(standing, options.rows_per_round)
-    strange = any(standing.strange.values())
-    if not (chosen or strange or complete):
-        return
+    strange = {project_id: days for project_id, days in standing.strange.items() if days}
     try:
-        with locked(client, settings):
-            for project_id, days in standing.strange.items():
-                forget(client, ((day.started, day.ended) for day in days), project_id)
-            if complete:
-                _look_at(client, sorted(zones), options, metrics, now, note)
-            sweep(client)
-            folded = 0
-            for project_id, signatures in chosen.items():
-                folded += fold(client, settings, project_id, signatures, signatures=signatures)
-            metrics.days(standing.folded + folded, standing.waiting - folded)
-            metrics.folded(folded)
+        if complete:
+            _look_at(client, settings, sorted(zones), options, metrics, now, note)
+        if chosen or strange or complete:
+            with locked(client, settings):
+                for project_id, days in strange.items():
+                    forget(client, ((day.started, day.ended) for day in days), project_id)
+                sweep(client)
+        done = 0
+        for project_id, signatures in chosen.items():
+            sizes = {day: signature.events for day, signature in signatures.items()}
+            for run in runs_of(signatures, sizes, ROWS_AT_ONCE, DAYS_AT_ONCE):
+                # Not for the whole round: an erasure does not wait for it.
+                with locked(client, settings):
+                    done += fold(client, settings, project_id, run, signatures=signatures)
+                metrics.folded(len(run))
+                metrics.days(standing.folded + done, standing.waiting - done)
     except (ReprocessError, DailyError) as error:
         note(f"Days wait for being folded ({error})")
 
@@ -73,6 +76,7 @@ def _chosen(standing: Standing, most_rows: int) -> dict[str, dict[Day, DaySignat
 
 def _look_at(
     client: Client,
+    settings: SinkSettings,
     projects: list[str],
     options: AuditorSettings,
     metrics: AuditorMetrics,
@@ -83,7 +87,8 @@ def _look_at(
     rows = 0
     for project_id in projects:
         if not are_numbers_sound(client, project_id):
-            give_out_anew(client, project_id)
+            with locked(client, settings):
+                give_out_anew(client, project_id)
             note(f"Devices of {project_id} had more than one number, or one that is another's: all is folded anew.")
             continue
         days = []
@@ -94,6 +99,7 @@ def _look_at(
         differing = compare_folded(client, project_id, days)
         if differing:
             wrong = {each.day for each in differing}
-            forget(client, ((day.started, day.ended) for day in wrong), project_id)
+            with locked(client, settings):
+                forget(client, ((day.started, day.ended) for day in wrong), project_id)
             metrics.repaired("daily", len(wrong))
             note(f"{len(wrong)} folded days were not what the half hours come to, and are folded anew: {differing[0]}")

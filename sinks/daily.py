@@ -26,7 +26,7 @@ from sinks.settings import SinkSettings
 
 ROWS_AT_ONCE = 3_000_000
 """Events of the days that one statement folds; a day with more is folded alone."""
-_DAYS_AT_ONCE = 31
+DAYS_AT_ONCE = 31
 _NUMBERS_AT_ONCE = 200_000
 _SETTINGS = {"max_bytes_before_external_group_by": 1_000_000_000}
 _MUTATION = {"mutations_sync": 2, "lightweight_deletes_sync": 2}
@@ -59,7 +59,7 @@ def fold(
         if signatures is None:
             signatures = settled_signatures(client, settings, {project_id: wanted})[project_id]
         sizes = {day: signatures[day].events for day in wanted}
-        for run in runs_of(wanted, sizes, ROWS_AT_ONCE, _DAYS_AT_ONCE):
+        for run in runs_of(wanted, sizes, ROWS_AT_ONCE, DAYS_AT_ONCE):
             _fold(client, project_id, run, signatures)
             if progress is not None:
                 progress(f"{project_id}: {len(run)} days from {run[0].started:%Y-%m-%d %H:%M} folded")
@@ -158,11 +158,11 @@ def forget_devices(client: Client, project_id: str, device_ids: Iterable[str]) -
     """Take back the numbers of devices of which the rollups of half hours have nothing any more, so that no bitmap that
     counts has them. Those that are left there, as retention leaves them, keep theirs.
     """
-    client.command(
-        "delete from device_numbers where project_id = {project:String} "
-        "and device in (select cityHash64(arrayJoin({devices:Array(String)}))) "
+    parameters = {"project": project_id, "devices": sorted(device_ids)}
+    condition = (
+        "project_id = {project:String} and device in (select cityHash64(arrayJoin({devices:Array(String)}))) "
         "and device not in (select visitor from visitors where project_id = {project:String}) "
-        "and device not in (select visitor from visits where project_id = {project:String})",
-        {"project": project_id, "devices": sorted(device_ids)},
-        settings=_MUTATION,
+        "and device not in (select visitor from visits where project_id = {project:String})"
     )
+    if client.query(f"select count() from device_numbers where {condition}", parameters).result_rows[0][0]:
+        client.command(f"delete from device_numbers where {condition}", parameters, settings=_MUTATION)

@@ -5,6 +5,7 @@ is changed.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
@@ -73,13 +74,17 @@ def forget(client: Client, times: Iterable[tuple[datetime, datetime]], project_i
     if not found:
         return
     reach = " or ".join(f"(started < {at(until)} and ended > {at(since)})" for since, until in found)
-    client.command(
-        f"insert into daily_rollups ({', '.join(_COLUMNS)}) "
-        "select project_id, started, ended, revision + 1, 1, 0, 0, 0, 0 from daily_rollups final "
-        f"where is_forgotten = 0 and ({reach}) and ({{project:String}} = '' or project_id = {{project:String}})",
-        {"project": project_id or ""},
-        settings={"max_query_size": 10_000_000},
+    days = (
+        f"daily_rollups final where is_forgotten = 0 and ({reach}) "
+        "and ({project:String} = '' or project_id = {project:String})"
     )
+    told: dict[str, Any] = {"parameters": {"project": project_id or ""}, "settings": {"max_query_size": 10_000_000}}
+    if client.query(f"select count() from {days}", **told).result_rows[0][0]:
+        client.command(
+            f"insert into daily_rollups ({', '.join(_COLUMNS)}) "
+            f"select project_id, started, ended, revision + 1, 1, 0, 0, 0, 0 from {days}",
+            **told,
+        )
 
 
 def joined(times: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
