@@ -16,12 +16,14 @@ from control.database import open_database
 from control.publish import keep_published
 from query_api.access import Access
 from query_api.answers import add_error_handlers
+from query_api.folded_days import FoldedDaysReader
 from query_api.live_feed import LiveFeed
 from query_api.live_hub import LiveHub
 from query_api.live_visitors import LiveView
 from query_api.metrics import Metrics
 from query_api.middleware import CountRequests, SecurityHeaders
 from query_api.page import Page, docs
+from query_api.reader import Reader
 from query_api.routes import audit, export, health, lists, live, overview, profiles, projects, properties
 from query_api.services import Services
 from query_api.settings import QueryApiSettings
@@ -55,7 +57,7 @@ def create_app(settings: QueryApiSettings, now: Callable[[], datetime] = _now) -
         hub = LiveHub(lambda project_id: _who_is_live(services, feed, project_id), settings.live_seconds)
         if settings.live_feed:
             feed.start()
-        services = Services(settings, Access(engine), store, hub, metrics, now)
+        services = Services(settings, Access(engine), store, _reader(settings, store, metrics), hub, metrics, now)
         app.state.services = services
         publishing = asyncio.create_task(keep_published(engine, settings.kafka_bootstrap)) if publishes else None
         try:
@@ -95,6 +97,12 @@ def create_app(settings: QueryApiSettings, now: Callable[[], datetime] = _now) -
     app.add_api_route("/docs", get_docs, methods=["GET", "HEAD"], include_in_schema=False)
     app.router.routes.append(Mount("/", Page(settings.dashboard_dir)))
     return app
+
+
+def _reader(settings: QueryApiSettings, store: Store, metrics: Metrics) -> Reader:
+    database = settings.clickhouse_database
+    days = FoldedDaysReader(store.rows, database, settings.query_daily_events)
+    return Reader(store.rows, database, days, metrics.folded)
 
 
 async def _who_is_live(services: Services, feed: LiveFeed, project_id: str) -> LiveView:

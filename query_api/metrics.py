@@ -30,6 +30,12 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self._folded = Counter(
+            "weir_query_api_rollup_answers",
+            "Overviews and lists, by where they were read: daily rollups, or half hours and events.",
+            ("source",),
+            registry=self.registry,
+        )
         self._sockets = Gauge("weir_query_api_live_sockets", "Live counters that are open.", registry=self.registry)
         self.open_sockets = 0
 
@@ -41,6 +47,10 @@ class Metrics:
     def query(self, outcome: str, seconds: float) -> None:
         """Count a query: ``done`` or ``failed``."""
         self._query_seconds.labels(outcome).observe(seconds)
+
+    def folded(self, is_daily: bool) -> None:
+        """Count an overview or a list, read from daily rollups or not."""
+        self._folded.labels("daily" if is_daily else "half_hours").inc()
 
     @contextmanager
     def socket(self) -> Iterator[None]:

@@ -100,6 +100,14 @@ class Period:
             moment = self._next(moment)
         return found
 
+    def midnights(self) -> list[datetime]:
+        """The beginnings of its days, and its end; none if it is not of whole days."""
+        if not (_is_midnight(self.start) and _is_midnight(self.end)):
+            return []
+        zone = _zone(self.start)
+        days = (self.end.date() - self.start.date()).days
+        return [_midnight(self.start.date() + timedelta(days=number), zone) for number in range(days + 1)]
+
     def _floor(self, moment: datetime) -> datetime:
         if self.interval is Interval.MINUTE:
             return moment.replace(second=0, microsecond=0)

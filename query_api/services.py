@@ -12,6 +12,7 @@ from query_api.access import Access, Credentials, ReadableProject
 from query_api.live_hub import LiveHub
 from query_api.metrics import Metrics
 from query_api.periods import Interval, Period, PeriodRequest, Range, settle_period
+from query_api.reader import Reader
 from query_api.settings import QueryApiSettings
 from query_api.store import Store
 
@@ -23,6 +24,7 @@ class Services:
     settings: QueryApiSettings
     access: Access
     store: Store
+    reader: Reader
     hub: LiveHub
     metrics: Metrics
     now: Callable[[], datetime]

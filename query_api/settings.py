@@ -30,6 +30,11 @@ class QueryApiSettings(BaseSettings):
     query_seconds: float = Field(15, gt=0, le=600, description="A query that takes longer is broken off.")
     query_memory_bytes: int = Field(2 * 1024**3, ge=16 * 1024**2, description="Memory one query may take.")
     query_rows: int = Field(2_000_000_000, ge=1, description="Rows one query may read.")
+    query_daily_events: int = Field(
+        3_000_000,
+        ge=0,
+        description="Periods with fewer events are counted from half hours, which is as fast.",
+    )
     live_seconds: float = Field(3, gt=0, le=300, description="How often those who look on are told who is live.")
     live_feed: bool = Field(True, description="Whether live visitors are read from Kafka; else only counted.")
     live_sockets: int = Field(1_000, ge=0, description="Live counters that may be open at the same time.")

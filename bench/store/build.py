@@ -10,7 +10,8 @@ import click
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
-from bench.store.traffic import DAY_MS, DAYS, Traffic, insert_events, insert_sessions, session_ids
+from bench.store.traffic import DAY_MS, DAYS, ZONE, Traffic, insert_events, insert_sessions, session_ids
+from sinks.daily_due import fold_between
 from sinks.migrate import migrate
 from sinks.rebuild import remake
 from sinks.rollups import ROLLUPS
@@ -65,14 +66,33 @@ def prepared(store: Store, events: int) -> tuple[Client, Traffic]:
 
 
 def build(client: Client, settings: SinkSettings, traffic: Traffic, days: int, plain: bool) -> None:
-    """Insert what is missing, events and sessions first, then (``plain``) the same events into the plain table."""
-    _build_part(client, settings, traffic, days, "weir")
+    """Insert what is missing, events and sessions first, and fold their days; then (``plain``) the same events into the
+    plain table.
+    """
+    if _build_part(client, settings, traffic, days, "weir") or not _is_folded(client):
+        _fold(client, settings, traffic)
     if plain:
         _make_plain(client)
         _build_part(client, settings, traffic, days, "plain")
 
 
-def _build_part(client: Client, settings: SinkSettings, traffic: Traffic, days: int, part: str) -> None:
+def _is_folded(client: Client) -> bool:
+    return bool(
+        client.query("select count() from bench_days where part = 'daily' and state = 'done'").result_rows[0][0]
+    )
+
+
+def _fold(client: Client, settings: SinkSettings, traffic: Traffic) -> None:
+    projects = client.query("select distinct project_id from visitors order by project_id").result_rows
+    since, until = (datetime.fromtimestamp(each / 1000, UTC) for each in (traffic.origin_ms, traffic.end_ms))
+    began = time.monotonic()
+    made = fold_between(client, settings, dict.fromkeys((name for (name,) in projects), ZONE.key), since, until)
+    client.insert("bench_days", [["daily", 0, "done"]], ["part", "day", "state"])
+    click.echo(f"{made} days folded in {time.monotonic() - began:.0f} s", err=True)
+
+
+def _build_part(client: Client, settings: SinkSettings, traffic: Traffic, days: int, part: str) -> int:
+    """How many days were missing."""
     states = {
         int(day): str(state)
         for day, state in client.query(
@@ -103,6 +123,7 @@ def _build_part(client: Client, settings: SinkSettings, traffic: Traffic, days: 
         )
     if built:
         click.echo(err=True)
+    return built
 
 
 def _take_back(client: Client, settings: SinkSettings, traffic: Traffic, part: str, day: int) -> None:

@@ -1,18 +1,19 @@
 """The questions, each as Weir asks it and as one would ask a plain table of events."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
-from zoneinfo import ZoneInfo
 
-from bench.store.traffic import Traffic
+from bench.store.traffic import ZONE, Traffic
 from query_api.periods import Interval, Period
+from query_api.reader import Reader
 from query_api.sql.builder import Query, Select, build
 from query_api.sql.conditions import Conditions
+from query_api.sql.dimensions import Dimension
 from query_api.sql.funnel import funnel
 from query_api.sql.lifecycle import lifecycle
-from query_api.sql.lists import Dimension, event_names, pages, sessions_by
+from query_api.sql.lists import event_names, pages, sessions_by
 from query_api.sql.overview import live, overview
 from query_api.sql.properties import property_keys, property_values
 from query_api.sql.retention import retention
@@ -24,14 +25,24 @@ from schemas.rules import RuleStep
 
 DATABASE, PROJECT = "weir", "shop"
 STEPS = ("search", "add_to_cart", "checkout", "purchase")
-_ZONE = ZoneInfo("Europe/Berlin")
 _OURS = "project_id = 'shop' and bot = '' and synthesized = 0"
+
+
+# As the view would have written them if this traffic came now. They are gone after two hours.
+_RECENT_VISITORS = """
+insert into recent_visitors (project_id, five_minutes, visitor, first_seen, last_seen)
+select project_id, toStartOfFiveMinutes(toDateTime(created_at)) as five_minutes, cityHash64(device_id) as visitor,
+    min(created_at), max(created_at)
+from events where bot = '' and synthesized = 0 and device_id != '' and created_at > {now} - 7200 and created_at < {now}
+group by project_id, five_minutes, visitor
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """A question. ``bound``: the milliseconds it may take; ``unrolled``: the same of our own tables of events and
-    sessions, where ``queries`` read rollups; ``plain``: the same of the plain table.
+    sessions, where ``queries`` read rollups of half hours; ``asked``: as the API asks it, which reads folded days;
+    ``plain``: the same of the plain table; ``before``: what must be there first.
     """
 
     name: str
@@ -39,11 +50,13 @@ class Question:
     plain: tuple[str, ...]
     bound: int | None = None
     unrolled: tuple[Query, ...] = ()
+    asked: Callable[[Reader], Awaitable[object]] | None = None
+    before: str = ""
 
 
 def questions(traffic: Traffic) -> list[Question]:
     """All questions, about the newest days of the data."""
-    end = datetime.combine(datetime.fromtimestamp(traffic.end_ms / 1000, UTC).date(), time(), _ZONE)
+    end = datetime.combine(datetime.fromtimestamp(traffic.end_ms / 1000, UTC).date(), time(), ZONE)
     month = Period(end - timedelta(days=30), end, Interval.DAY)
     twelve_weeks = Period(end - timedelta(weeks=12), end, Interval.WEEK)
     return [*_of_rollups(traffic, month), *_of_events(month), *_of_active_days(month, twelve_weeks)]
@@ -57,11 +70,17 @@ def _of_rollups(traffic: Traffic, month: Period) -> list[Question]:
     live_sql = f"""select uniqExact(device_id) from plain_events where {_OURS} and created_at > {now} - 300
         and created_at <= {now} + 60"""
     found = []
-    for name, make, plain in (
-        ("overview, 30 days and the 30 before", partial(overview, DATABASE, PROJECT, month), _plain_overview(month)),
+    for name, make, asked, plain in (
+        (
+            "overview, 30 days and the 30 before",
+            partial(overview, DATABASE, PROJECT, month),
+            partial(Reader.overview, project_id=PROJECT, period=month),
+            _plain_overview(month),
+        ),
         (
             "top pages, 30 days",
             partial(pages, DATABASE, PROJECT, month, 10),
+            partial(Reader.pages, project_id=PROJECT, period=month, limit=10),
             (
                 f"""select origin, path, argMax(title, created_at), count() as views, uniqExact(device_id),
                     uniqExact(session_id) from plain_events where {_OURS} and {recent} and name = 'screen_view'
@@ -71,35 +90,49 @@ def _of_rollups(traffic: Traffic, month: Period) -> list[Question]:
         (
             "top sources, 30 days",
             partial(sessions_by, Dimension.REFERRER_NAME, DATABASE, PROJECT, month, 10),
+            _asked_by(Dimension.REFERRER_NAME, month),
             (sources,),
         ),
         (
             "top countries, 30 days",
             partial(sessions_by, Dimension.COUNTRY, DATABASE, PROJECT, month, 10),
+            _asked_by(Dimension.COUNTRY, month),
             (sources.replace("referrer_name", "country"),),
         ),
         (
             "top events, 30 days",
             partial(event_names, DATABASE, PROJECT, month, 10),
+            partial(Reader.event_names, project_id=PROJECT, period=month, limit=10),
             (
                 f"""select name, count() as n, uniqExact(device_id) from plain_events where {_OURS} and {recent}
                     group by name order by n desc limit 10""",
             ),
         ),
     ):
-        found.append(Question(name, _all(make()), plain, 50, _all(make(rolled=False))))
+        found.append(Question(name, _all(make()), plain, 50, _all(make(rolled=False)), asked))
     keys = f"""select arrayJoin(JSONAllPaths(properties)) as key, count() as n from plain_events
         where {_OURS} and {recent} group by key having key ilike '%p%' order by n desc limit 20"""
     values = f"""select properties.plan.:String as value, count() as n from plain_events
         where {_OURS} and {recent} and value ilike '%p%' group by value order by n desc limit 20"""
     return [
         *found,
-        Question("live visitors", _all(live(DATABASE, PROJECT, now)), (live_sql,), 20),
+        Question(
+            "live visitors",
+            _all(live(DATABASE, PROJECT, now, rolled=True)),
+            (live_sql,),
+            20,
+            _all(live(DATABASE, PROJECT, now, rolled=False)),
+            before=_RECENT_VISITORS.format(now=now),
+        ),
         Question("keys of properties, as typed", (property_keys(DATABASE, PROJECT, "p", 20),), (keys,), 50),
         Question(
             "values of a property, as typed", (property_values(DATABASE, PROJECT, "plan", "p", 20),), (values,), 50
         ),
     ]
+
+
+def _asked_by(dimension: Dimension, period: Period) -> Callable[[Reader], Awaitable[object]]:
+    return lambda reader: reader.sessions_by(dimension, PROJECT, period, 10)
 
 
 def _of_events(month: Period) -> list[Question]:

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from zoneinfo import ZoneInfo
 
 DAYS = 90
 DAY_MS = 86_400_000
+ZONE = ZoneInfo("Europe/Berlin")
+"""Of the projects."""
 EVENTS_PER_VISITOR = 100
 EVENTS_PER_SESSION = 8
 """Rows of a session on average: six events, and the two that Weir makes itself."""

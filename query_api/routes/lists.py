@@ -8,8 +8,7 @@ from pydantic import BaseModel, Field
 from query_api.answers import ERRORS
 from query_api.routes.overview import Count, Percent, Seconds, session_averages
 from query_api.services import AppServices, AskedPeriod, PathProject
-from query_api.sql import lists
-from query_api.sql.lists import Dimension
+from query_api.sql.dimensions import Dimension
 
 router = APIRouter(prefix="/insights/{projectId}", tags=["Insights"], responses=ERRORS)
 
@@ -51,7 +50,6 @@ async def get_pages(
     services: AppServices, project: PathProject, period: AskedPeriod, limit: Limit = 50
 ) -> list[PageRow]:
     """Pages seen in the period."""
-    query = lists.pages(services.settings.clickhouse_database, project.id, period, limit)
     return [
         PageRow(
             origin=row["page_origin"],
@@ -61,7 +59,7 @@ async def get_pages(
             visitors=row["visitors"],
             sessions=row["page_sessions"],
         )
-        for row in await services.store.rows(query)
+        for row in await services.reader.pages(project.id, period, limit)
     ]
 
 
@@ -70,10 +68,9 @@ async def get_event_names(
     services: AppServices, project: PathProject, period: AskedPeriod, limit: Limit = 50
 ) -> list[EventNameRow]:
     """Names of the events that happened in the period, page views (`screen_view`) among them."""
-    query = lists.event_names(services.settings.clickhouse_database, project.id, period, limit)
     return [
         EventNameRow(name=row["event_name"], count=row["happened"], visitors=row["visitors"])
-        for row in await services.store.rows(query)
+        for row in await services.reader.event_names(project.id, period, limit)
     ]
 
 
@@ -86,9 +83,8 @@ async def get_sessions_by(
     limit: Limit = 50,
 ) -> list[SessionsRow]:
     """Sessions that began in the period, by a property of theirs."""
-    query = lists.sessions_by(dimension, services.settings.clickhouse_database, project.id, period, limit)
     answer = []
-    for row in await services.store.rows(query):
+    for row in await services.reader.sessions_by(dimension, project.id, period, limit):
         sums = {name.removeprefix("all_"): value for name, value in row.items()}
         averages = session_averages(sums)
         answer.append(

@@ -1,7 +1,7 @@
 """The overview: the main numbers with the period before, and who is here now."""
 
-import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -13,6 +13,9 @@ from query_api.services import AppServices, AskedPeriod, PathProject, Services
 from query_api.sql import overview
 
 router = APIRouter(prefix="/insights/{projectId}", tags=["Insights"], responses=ERRORS)
+
+_RECENT = timedelta(minutes=30)
+"""The rollup of recent visitors has an hour."""
 
 Percent = Annotated[float, Field(description="0 to 100.")]
 Seconds = Annotated[float, Field(description="In seconds.")]
@@ -76,10 +79,8 @@ class LiveAnswer(BaseModel):
 @router.get("/metrics", summary="Main numbers, with the period before and a time series")
 async def get_metrics(services: AppServices, project: PathProject, period: AskedPeriod) -> MetricsAnswer:
     """Visitors, sessions, page views, bounce rate, session duration and page views per session."""
-    database = services.settings.clickhouse_database
-    queries = overview.overview(database, project.id, period)
-    events, sessions = await asyncio.gather(*(services.store.rows(query) for query in queries))
-    found = _Found(events, sessions)
+    rows = await services.reader.overview(project.id, period)
+    found = _Found(rows.events, rows.sessions)
     previous = period.previous()
     now_parts, then_parts = period.buckets(), previous.buckets()
     series = []
@@ -110,7 +111,9 @@ async def get_live(services: AppServices, project: PathProject) -> LiveAnswer:
 
 async def count_live(services: Services, project_id: str) -> int:
     """Visitors of the last five minutes; the caller has checked who asks."""
-    query = overview.live(services.settings.clickhouse_database, project_id, services.now().timestamp())
+    now = services.now()
+    is_now = abs(now - datetime.now(UTC)) < _RECENT
+    query = overview.live(services.settings.clickhouse_database, project_id, now.timestamp(), rolled=is_now)
     rows = await services.store.rows(query)
     return int(rows[0]["visitors"])
 

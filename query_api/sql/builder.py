@@ -18,7 +18,7 @@ class Select:
     """One SELECT. ``columns``: alias to expression."""
 
     columns: Mapping[str, str]
-    source: "Table | Select"
+    source: "Table | Select | UnionAll"
     joins: "tuple[Join, ...]" = ()
     where: "tuple[str | In, ...]" = ()
     group_by: str = ""
@@ -26,6 +26,13 @@ class Select:
     order_by: str = ""
     limit: str = ""
     """What follows LIMIT: ``{limit:UInt32} offset {offset:UInt64}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnionAll:
+    """The rows of all these, which have the same columns."""
+
+    selects: "tuple[Select, ...]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,9 @@ def _render(database: str, select: Select) -> str:
         source, own = _read(database, select.source)
         conditions = [*own, *conditions]
     else:
-        source = f"({_render(database, select.source)}){' as source' if select.joins else ''}"
+        selects = select.source.selects if isinstance(select.source, UnionAll) else (select.source,)
+        inside = " union all ".join(_render(database, each) for each in selects)
+        source = f"({inside}){' as source' if select.joins else ''}"
     parts = [f"select {columns} from {source}"]
     parts += [
         f"left join ({_render(database, join.select)}) as {quoted(join.alias)} on {join.on}" for join in select.joins

@@ -1,40 +1,11 @@
 """Top lists: what stands first, by sessions, page views or events."""
 
-from enum import StrEnum
-
 from query_api.periods import Period
 from query_api.sql.builder import In, Join, Query, Select, build, quoted
+from query_api.sql.dimensions import Dimension, not_of_pairs
 from query_api.sql.overview import OVER_SESSIONS, ROLLED_VISITORS, VISITORS
 from query_api.sql.tables import EVENT_VISITORS, EVENTS, PAGE_VISITS, PAGES, SESSIONS, VISITS
 from query_api.sql.time import bounds, is_of_half_hours, within
-
-
-class Dimension(StrEnum):
-    """A property of sessions by which they can be listed; each is a column of that name."""
-
-    REFERRER = "referrer"
-    REFERRER_NAME = "referrer_name"
-    REFERRER_TYPE = "referrer_type"
-    UTM_SOURCE = "utm_source"
-    UTM_MEDIUM = "utm_medium"
-    UTM_CAMPAIGN = "utm_campaign"
-    UTM_TERM = "utm_term"
-    UTM_CONTENT = "utm_content"
-    COUNTRY = "country"
-    REGION = "region"
-    CITY = "city"
-    DEVICE = "device"
-    BRAND = "brand"
-    MODEL = "model"
-    BROWSER = "browser"
-    BROWSER_VERSION = "browser_version"
-    OS = "os"
-    OS_VERSION = "os_version"
-    ENTRY_ORIGIN = "entry_origin"
-    ENTRY_PATH = "entry_path"
-    EXIT_ORIGIN = "exit_origin"
-    EXIT_PATH = "exit_path"
-
 
 _PAGES = Select(
     columns={
@@ -153,14 +124,6 @@ def _by(dimension: Dimension) -> Select:
     )
 
 
-# Both rows of a pair have the same version. Without them what is left are sessions as they are now, one row each.
-_OF_PAIRS = Select(
-    columns={"of_pair": "cityHash64(session, version)"},
-    source=VISITS,
-    where=(within("half_hour"), "sign = -1"),
-)
-
-
 def _rolled_by(dimension: Dimension) -> Select:
     return Select(
         columns={
@@ -169,7 +132,7 @@ def _rolled_by(dimension: Dimension) -> Select:
             **{f"all_{name}": sums for name, sums in OVER_SESSIONS.items()},
         },
         source=VISITS,
-        where=(within("half_hour"), In("cityHash64(session, version)", _OF_PAIRS, negated=True)),
+        where=(within("half_hour"), not_of_pairs(within("half_hour"))),
         group_by="name",
         having="all_sessions > 0",
         order_by="all_sessions desc, name",

@@ -4,21 +4,9 @@ from typing import Any
 
 from query_api.periods import Period
 from query_api.sql.builder import Query, Select, build
-from query_api.sql.tables import EVENTS, SESSION_SUMS, SESSIONS
+from query_api.sql.tables import EVENTS, RECENT_VISITORS, SESSION_SUMS, SESSIONS
 from query_api.sql.tables import VISITORS as VISITOR_ROWS
-from query_api.sql.time import bounds, bucket, is_of_half_hours, milliseconds, within
-
-# One scan gives the parts of both periods and, with bucket 0, the whole of each: visitors do not add up.
-_SETS = "grouping sets ((current, bucket), (current))"
-
-
-def compared_columns(time: str) -> dict[str, str]:
-    """Into which of the two periods and which part of it a time falls; see `compared_parameters`."""
-    return {
-        "current": f"{time} >= fromUnixTimestamp64Milli({{current_start:Int64}}, 'UTC')",
-        "bucket": bucket(time),
-    }
-
+from query_api.sql.time import SETS, bounds, compared_columns, is_of_half_hours, milliseconds, within
 
 VISITORS = "uniqExactIf(device_id, device_id != '')"
 ROLLED_VISITORS = "uniqExactIf(visitor, visitor != 0)"
@@ -29,7 +17,7 @@ _EVENTS = Select(
     columns={**compared_columns("created_at"), "visitors": VISITORS, "screen_views": SCREEN_VIEWS},
     source=EVENTS,
     where=(within("created_at"),),
-    group_by=_SETS,
+    group_by=SETS,
 )
 
 _ROLLED_EVENTS = Select(
@@ -40,7 +28,7 @@ _ROLLED_EVENTS = Select(
     },
     source=VISITOR_ROWS,
     where=(within("half_hour"),),
-    group_by=_SETS,
+    group_by=SETS,
 )
 
 OVER_SESSIONS = {
@@ -55,22 +43,36 @@ _SESSIONS = Select(
     columns={**compared_columns("started_at"), **OVER_SESSIONS},
     source=SESSIONS,
     where=(within("started_at"),),
-    group_by=_SETS,
+    group_by=SETS,
 )
 
 _ROLLED_SESSIONS = Select(
     columns={**compared_columns("half_hour"), **{name: f"sum({name})" for name in OVER_SESSIONS}},
     source=SESSION_SUMS,
     where=(within("half_hour"),),
-    group_by=_SETS,
+    group_by=SETS,
 )
 
+_SINCE, _UNTIL = (f"fromUnixTimestamp64Milli({{now:Int64}} {by}, 'UTC')" for by in ("- 300000", "+ 60000"))
 _LIVE = Select(
     columns={"visitors": VISITORS},
     source=EVENTS,
     where=(
-        "created_at > fromUnixTimestamp64Milli({now:Int64} - 300000, 'UTC')",
-        "created_at <= fromUnixTimestamp64Milli({now:Int64} + 60000, 'UTC')",
+        f"created_at > {_SINCE}",
+        f"created_at <= {_UNTIL}",
+    ),
+)
+
+# A row is of five minutes, the window is longer: no row has both of its ends. So in the row with the window's beginning
+# the device's last event tells whether it has one in the window, and in the row with its end the first.
+_ROLLED_LIVE = Select(
+    columns={"visitors": ROLLED_VISITORS},
+    source=RECENT_VISITORS,
+    where=(
+        f"five_minutes >= toStartOfFiveMinutes({_SINCE})",
+        f"five_minutes <= {_UNTIL}",
+        f"last_seen > {_SINCE}",
+        f"first_seen <= {_UNTIL}",
     ),
 )
 
@@ -99,6 +101,8 @@ def compared_parameters(period: Period) -> dict[str, Any]:
     }
 
 
-def live(database: str, project_id: str, now_seconds: float) -> Query:
-    """Devices seen in the five minutes before ``now`` (clocks of senders may be a minute ahead)."""
-    return build(database, project_id, _LIVE, now=milliseconds(now_seconds))
+def live(database: str, project_id: str, now_seconds: float, *, rolled: bool) -> Query:
+    """Devices seen in the five minutes before ``now`` (clocks of senders may be a minute ahead). ``rolled``: from a
+    rollup, which has the last hour by the store's clock; the number is the same.
+    """
+    return build(database, project_id, _ROLLED_LIVE if rolled else _LIVE, now=milliseconds(now_seconds))

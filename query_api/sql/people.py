@@ -10,9 +10,9 @@ from typing import Any
 
 from query_api.periods import Period
 from query_api.sql.builder import In, Join, Query, Select, build
-from query_api.sql.overview import compared_columns, compared_parameters
+from query_api.sql.overview import compared_parameters
 from query_api.sql.tables import EVENTS, PEOPLE
-from query_api.sql.time import within
+from query_api.sql.time import compared_columns, within
 
 MAX_IDS = 10_000
 """Of one person; more are not looked at."""

@@ -18,6 +18,9 @@ class Table:
 EVENTS = Table("events", ("bot = ''", "synthesized = 0"))
 """Events of people: no bots, and nothing we made up (`session_start`, `session_end`)."""
 
+ALL_EVENTS = Table("events")
+"""Every row of the table, whatever counts: to tell whether it is what it was."""
+
 SESSIONS = Table("sessions")
 """Pairs of rows: only sums over ``sign`` mean anything. Bots have no sessions."""
 
@@ -51,3 +54,20 @@ PEOPLE = Table("people", asks_project=True)
 """The links of today, followed to their end: ``kind`` (``device``, ``profile``), ``id`` and ``person``. What is not
 linked is not in it. ``sql.people`` reads it for everybody.
 """
+
+DAILY_VALUES = Table("daily_values")
+"""Days that are over, by value of a dimension: sums, and visitors as a bitmap. Of the revisions that are there
+``sql.daily.FOLDED`` takes the one that stands.
+"""
+
+DAILY_PAGES = Table("daily_pages")
+"""The same by page."""
+
+DAILY_ROLLUPS = Table("daily_rollups", final=True)
+"""Which days are folded, by which revision."""
+
+DEVICE_NUMBERS = Table("device_numbers")
+"""The number of each device that is in a folded day."""
+
+RECENT_VISITORS = Table("recent_visitors")
+"""A row per visitor and five minutes, with the first and the last event in them, for an hour."""

@@ -29,6 +29,18 @@ def bucket(column: str) -> str:
     return f"roundDown(toUnixTimestamp({column}), {{buckets:Array(UInt32)}})"
 
 
+SETS = "grouping sets ((current, bucket), (current))"
+"""One scan gives the parts of both periods and, with bucket 0, the whole of each: visitors do not add up."""
+
+
+def compared_columns(time: str) -> dict[str, str]:
+    """Into which of the two periods and which part of it a time falls; see `overview.compared_parameters`."""
+    return {
+        "current": f"{time} >= fromUnixTimestamp64Milli({{current_start:Int64}}, 'UTC')",
+        "bucket": bucket(time),
+    }
+
+
 HALF_HOUR = 1_800
 """Seconds of the rows of rollups."""
 

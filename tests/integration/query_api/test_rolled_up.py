@@ -13,7 +13,7 @@ from clickhouse_connect.driver.client import Client
 from query_api.periods import Interval, Period
 from query_api.sql import lists, overview
 from query_api.sql.builder import Query
-from query_api.sql.lists import Dimension
+from query_api.sql.dimensions import Dimension
 from tests.integration.query_api.conftest import NOW, OpenApi, World
 
 pytestmark = pytest.mark.integration

@@ -1,0 +1,135 @@
+"""Which days of a period are folded, and whether reading them so is worth it."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from query_api.periods import Period
+from query_api.sql.builder import Query
+from query_api.sql.daily import FoldedDays, Tally, states
+from query_api.sql.time import HALF_HOUR
+
+Rows = list[dict[str, Any]]
+Ask = Callable[[Query], Awaitable[Rows]]
+
+MAX_DAYS = 1_000
+"""Longer periods are answered from half hours: a request's address has no room for more days."""
+MIN_DAYS = 4
+_UNFOLDED_SHARE = 3
+_KEPT_SECONDS = 1.0
+_KEPT_SMALL_SECONDS = 30.0
+"""For projects with little: what they have is answered from half hours, which is never wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The days of a stretch of time, by when each begins: the next one begins where it ends."""
+
+    ends: Mapping[int, int]
+    now: Mapping[int, Tally]
+    """What the tables have in them. A day that is not there has nothing."""
+    revisions: Mapping[int, int]
+    """Those of the days whose folds are of what is there now."""
+
+    def folded(self, start: int, end: int, worth: int) -> FoldedDays | None:
+        """How to answer from the days between two midnights; None if that is best done from half hours alone.
+
+        ``worth``: from so many events on it pays.
+        """
+        asked = [day for day in self.ends if start <= day < end]
+        total = sum(self.now.get(day, _NOTHING).events for day in asked)
+        left = [day for day in asked if day not in self.revisions]
+        left_events = sum(self.now.get(day, _NOTHING).events for day in left)
+        is_little = len(left) * _UNFOLDED_SHARE <= len(asked) or left_events * _UNFOLDED_SHARE <= total
+        if len(left) == len(asked) or total < worth or not is_little:
+            return None
+        revisions = tuple(self.revisions[day] for day in asked if day in self.revisions)
+        return FoldedDays(start, end, revisions, tuple(_joined((day, self.ends[day]) for day in left)))
+
+
+_NOTHING = Tally()
+
+
+def read_days(midnights: Sequence[int], rows: Rows) -> Days:
+    """The days between these midnights, from the rows of `sql.daily.states`."""
+    ends = dict(pairwise(midnights))
+    now: dict[int, Tally] = {}
+    folded: dict[int, tuple[int, Tally]] = {}
+    for row in rows:
+        day, tally = row["day"], Tally(**{name: row[name] for name in Tally.__dataclass_fields__})
+        if row["revision"]:
+            # After a change of time zone days that began at the same moment may have ended at another.
+            if ends.get(day) == row["day_end"]:
+                folded[day] = row["revision"], tally
+        elif day in ends:
+            now[day] = _sum(now.get(day, _NOTHING), tally)
+    return Days(
+        ends, now, {day: revision for day, (revision, then) in folded.items() if then == now.get(day, _NOTHING)}
+    )
+
+
+def _sum(one: Tally, other: Tally) -> Tally:
+    return Tally(**{name: getattr(one, name) + getattr(other, name) for name in Tally.__dataclass_fields__})
+
+
+def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for start, end in ranges:
+        if joined and joined[-1][1] == start:
+            joined[-1] = joined[-1][0], end
+        else:
+            joined.append((start, end))
+    return joined
+
+
+@dataclass(slots=True)
+class _Kept:
+    until: float
+    days: "asyncio.Task[Days]"
+
+
+@dataclass(slots=True)
+class FoldedDaysReader:
+    """Asks the store which days are folded, once a second at most for the same days of a project: an event that comes
+    late is counted so much later.
+    """
+
+    ask: Ask
+    database: str
+    worth: int
+    kept_seconds: float = _KEPT_SECONDS
+    _kept: dict[tuple[str, tuple[int, ...]], _Kept] = field(default_factory=dict)
+
+    async def find(self, project_id: str, period: Period, *, compared: bool = False) -> FoldedDays | None:
+        """How to answer for the period (``compared``: with the one before) with days that are folded; None: without."""
+        both = Period(period.previous().start, period.end, period.interval)
+        midnights = [round(moment.timestamp()) for moment in both.midnights()]
+        if not MIN_DAYS < len(midnights) <= MAX_DAYS + 1 or any(moment % HALF_HOUR for moment in midnights):
+            return None
+        days = await self._days(project_id, tuple(midnights))
+        start = both.start if compared else period.start
+        return days.folded(round(start.timestamp()), midnights[-1], self.worth)
+
+    async def _days(self, project_id: str, midnights: tuple[int, ...]) -> Days:
+        now = time.monotonic()
+        self._kept = {key: kept for key, kept in self._kept.items() if kept.until > now}
+        kept = self._kept.get((project_id, midnights))
+        if kept is None:
+            task = asyncio.create_task(self._asked(project_id, midnights))
+            kept = self._kept[project_id, midnights] = _Kept(now + self.kept_seconds, task)
+        try:
+            # Others may wait for it, too, when whoever asked first has gone.
+            days = await asyncio.shield(kept.days)
+        except Exception:
+            self._kept.pop((project_id, midnights), None)
+            raise
+        is_small = sum(tally.events for tally in days.now.values()) < self.worth
+        if is_small and self.kept_seconds:
+            kept.until = max(kept.until, now + _KEPT_SMALL_SECONDS)
+        return days
+
+    async def _asked(self, project_id: str, midnights: tuple[int, ...]) -> Days:
+        return read_days(midnights, await self.ask(states(self.database, project_id, midnights)))
