@@ -22,7 +22,7 @@ from sinks.auditor_daily import fold_days
 from sinks.auditor_metrics import AuditorMetrics
 from sinks.client import connect
 from sinks.disturbances import last_disturbance
-from sinks.errors import RebuildError, SinkError
+from sinks.errors import DeletionError, RebuildError, SinkError
 from sinks.kafka_log import KafkaLog
 from sinks.rebuild import compare, repair
 from sinks.retained import read_retained
@@ -128,7 +128,7 @@ class Auditor:
                 days = KafkaLog(self._settings.kafka_bootstrap).retention_days()
                 due = retention.find_due(client, days, self._now())
                 retention.apply(client, self._settings, due, found.notes.append)
-        except (ReprocessError, retention.RetentionError) as error:
+        except (ReprocessError, retention.RetentionError, DeletionError) as error:
             found.notes.append(f"Retention waits for the next round ({error})")
             return
         self._metrics.retained({each.source.table: each.rows for each in due})

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from sinks.client import attach
 from sinks.errors import SinkError
 from sinks.migration_files import read_migrations
 from sinks.settings import SinkSettings
@@ -145,10 +146,27 @@ def restore_tables(client: Client, settings: SinkSettings, name: str) -> None:
         client.command(f"create database {database}")
         client.command(f"create table {database}.{MARK} (backup String) engine = MergeTree order by backup")
         _complete(client, f"restore database {database} from File({literal(f'{name}/{STORE}')})")
+        _count_from_the_parts(client, settings)
     except (ClickHouseError, BackupError) as error:
         raise BackupError(
             f"ClickHouse did not restore {name}: {error}. Run weir restore again: it begins anew."
         ) from error
+
+
+def _count_from_the_parts(client: Client, settings: SinkSettings) -> None:
+    """A restored part keeps the number of the last mutation it has had, while its new table numbers mutations from 1:
+    ClickHouse would take those to come for done, and delete nothing. A table that is attached begins where its parts
+    ended.
+    """
+    behind = client.query(
+        "select table from system.parts where database = {database:String} and active "
+        "group by table having max(data_version) > max(max_block_number) order by table",
+        {"database": settings.clickhouse_database},
+    ).result_rows
+    for (table,) in behind:
+        name = f"{identifier(settings.clickhouse_database)}.{identifier(str(table))}"
+        client.command(f"detach table {name}")
+        attach(client, name)
 
 
 def end_restore(client: Client, settings: SinkSettings) -> None:

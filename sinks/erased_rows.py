@@ -15,6 +15,7 @@ from clickhouse_connect.driver.client import Client
 from schemas import topics
 from sinks.dead_letter_replay import insert_readable_lines
 from sinks.dead_letters import Letter, LetterName
+from sinks.errors import DeletionError
 from sinks.settings import SinkSettings
 from sinks.sql_text import identifier, literal
 from sinks.tables import TABLES
@@ -229,13 +230,18 @@ def touched_hours(client: Client, cut: Cut) -> list[int]:
 
 
 def delete_rows(client: Client, settings: SinkSettings, cut: Cut, table: str) -> None:
-    """Rewrite the parts that hold rows of the person without these, and wait until it is done. Safe to repeat."""
+    """Rewrite the parts that hold rows of the person without these, and wait until it is done. Safe to repeat.
+
+    :raises DeletionError: ClickHouse says that it is done, and rows are left.
+    """
     cluster = f" on cluster {identifier(settings.clickhouse_cluster)}" if settings.clickhouse_cluster else ""
     client.command(
         f"alter table {identifier(table)}{cluster} delete where {_condition(client, cut, table)}",
         cut.parameters(),
         settings={**_MUTATION, "max_query_size": _LARGE},
     )
+    if left := count_rows(client, cut, table):
+        raise DeletionError(table, left)
 
 
 def _query(client: Client, cut: Cut, sql: str) -> Sequence[Sequence[Any]]:

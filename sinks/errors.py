@@ -29,6 +29,16 @@ class RebuildError(SinkError):
     """A rollup could not be rebuilt; the table it came from is untouched."""
 
 
+class DeletionError(SinkError):
+    """ClickHouse says that it deleted, and rows are still there. Run again, it goes on."""
+
+    def __init__(self, table: str, left: int) -> None:
+        super().__init__(
+            f"ClickHouse says that it deleted, but {left:,} rows of {table} are still there: start ClickHouse again "
+            "(weir down, weir up), then run this again."
+        )
+
+
 class LockedError(SinkError):
     """Somebody else does what only one may do at a time."""
 

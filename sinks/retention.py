@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas import topics
 from sinks.daily_manifest import forget
-from sinks.errors import SinkError
+from sinks.errors import DeletionError, SinkError
 from sinks.kafka_log import KafkaLog
 from sinks.rebuild import Progress, taken_off
 from sinks.retained import read_retained
@@ -137,6 +137,7 @@ def apply(client: Client, settings: SinkSettings, due: Sequence[Due], tell: Prog
     """Take what is due. Complete what broke off first (`complete`). Nobody else may change the past meanwhile.
 
     :raises RetentionError: ClickHouse's readers do not commit what they have read.
+    :raises DeletionError: rows are left that ClickHouse says are gone.
     :raises ClickHouseError: a statement failed; `complete` goes on.
     """
     log = KafkaLog(settings.kafka_bootstrap)
@@ -228,7 +229,10 @@ def _tell_ledger(client: Client, run: int, source: Source, plan: Plan) -> None:
 
 
 def _carry_out(client: Client, run: int, source: Source, plan: Plan) -> None:
-    """What was told of goes. The pipe must be off; safe to repeat."""
+    """What was told of goes. The pipe must be off; safe to repeat.
+
+    :raises DeletionError: ClickHouse says that it is gone, and it is not.
+    """
     passed = [[source.topic, plan.epoch, part, end - 1] for part, end in enumerate(plan.ends) if end]
     if passed:
         names = ["log_topic", "log_epoch", "log_partition", "log_offset"]
@@ -244,6 +248,8 @@ def _carry_out(client: Client, run: int, source: Source, plan: Plan) -> None:
         client.command(f"alter table {source.table} drop partition {month}")
     if plan.projects:
         client.command(f"delete from {identifier(source.table)} where {_old(source, plan)}", settings=_MUTATION)
+        if left := _rows(client, f"select count() from {source.table} where {_old(source, plan)}")[0][0]:
+            raise DeletionError(source.table, left)
     _note(client, run, source, _DONE, plan)
 
 
