@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from ingest.app import COLLECTING
+from ingest.openapi.document import PREFIXES
 from tests.broker import REPOSITORY
 from tests.stack import Stack
 from weir.local.page import TRACKER, build
@@ -93,8 +94,13 @@ def test_examples_of_a_page(page: Path, stack: Stack, tmp_path: Path) -> None:
         assert answer is None or matches(answer, done.stdout), f"{command}\nshown: {answer}\ngiven: {done.stdout}"
 
 
-def test_every_route_is_named() -> None:
-    """Whatever takes events has its place in the page of its protocol."""
+def test_every_route_has_an_example() -> None:
+    """Whatever takes events has its place in the page of its protocol, and is asked for in a command there."""
     pages = "\n".join(page.read_text() for page in PAGES).replace("$WEIR", "")
-    routes = {_without_prefix(path) for path in COLLECTING}
-    assert [route for route in sorted(routes) if not re.search(rf"(?<!\w){re.escape(route)}(?![\w/])", pages)] == []
+    commands = "\n".join(example.command for page in PAGES for example in _examples(page)).replace("$WEIR", "")
+    routes = sorted({_without_prefix(path) for path in COLLECTING})
+    assert [route for route in routes if not re.search(rf"(?<!\w){re.escape(route)}(?![\w/])", pages)] == []
+    # Behind its prefix, or with a slash at its end, it is the same.
+    prefix = rf"(?<![\w/])(?:{'|'.join(PREFIXES)})?"
+    asked = [rf"{prefix}{re.escape(route)}(?!/?\w)" for route in routes]
+    assert [route for route, way in zip(routes, asked, strict=True) if not re.search(way, commands)] == []
