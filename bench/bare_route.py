@@ -1,11 +1,12 @@
 """The gateway's bare baseline: an ASGI route that makes the body durable as it is and answers a constant.
 
 It has the gateway's server, producer and envelopes, and nothing else: no framework, no parsing, no authentication.
-``python -m bench.bare_route PORT BOOTSTRAP``.
+``python -m bench.bare_route PORT BOOTSTRAP PROCESSES``; several share the port as the gateway's do.
 """
 
 import asyncio
 import signal
+import subprocess
 import sys
 from itertools import count
 from uuid import uuid4
@@ -58,6 +59,16 @@ async def serve(port: int, bootstrap: str) -> None:
     await server.serve()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    port, bootstrap, processes = sys.argv[1:]
+    command = [sys.executable, "-m", "bench.bare_route", port, bootstrap, "1"]
+    others = [subprocess.Popen(command) for _ in range(int(processes) - 1)]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(int(sys.argv[1]), sys.argv[2]))
+        runner.run(serve(int(port), bootstrap))
+    for other in others:
+        other.terminate()
+        other.wait(60)
+
+
+if __name__ == "__main__":
+    main()

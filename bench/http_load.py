@@ -117,10 +117,10 @@ async def run(load: Load, port: int, connections: int, seconds: float, warm_up: 
         opened.append(transport)
     await asyncio.sleep(warm_up)
     load.counting = True
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), time.process_time()
     await asyncio.sleep(seconds)
     load.counting = False
-    took = time.perf_counter() - began
+    took, spent = time.perf_counter() - began, time.process_time() - spent
     load.stopped = True
     for transport in opened:
         transport.close()
@@ -133,6 +133,7 @@ async def run(load: Load, port: int, connections: int, seconds: float, warm_up: 
         "p99_ms": round(ordered[int(count * 0.99)] * 1000, 2) if count else None,
         "failures": load.failures,
         "answers": load.answers,
+        "load_cpu_us": round(spent / max(count, 1) * 1e6, 1),
     }
 
 
