@@ -159,10 +159,11 @@ def forget_devices(client: Client, project_id: str, device_ids: Iterable[str]) -
     counts has them. Those that are left there, as retention leaves them, keep theirs.
     """
     parameters = {"project": project_id, "devices": sorted(device_ids)}
-    condition = (
-        "project_id = {project:String} and device in (select cityHash64(arrayJoin({devices:Array(String)}))) "
-        "and device not in (select visitor from visitors where project_id = {project:String}) "
-        "and device not in (select visitor from visits where project_id = {project:String})"
+    erased = "(select cityHash64(arrayJoin({devices:Array(String)})))"
+    left = " union all ".join(
+        f"select visitor from {table} where project_id = {{project:String}} and visitor in {erased}"
+        for table in ("visitors", "visits")
     )
+    condition = f"project_id = {{project:String}} and device in {erased} and device not in ({left})"
     if client.query(f"select count() from device_numbers where {condition}", parameters).result_rows[0][0]:
         client.command(f"delete from device_numbers where {condition}", parameters, settings=_MUTATION)
