@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -43,4 +44,7 @@ class Row(Mapping[str, Any]):
 
 def row_json(own: Mapping[str, Any], shared: tuple[Columns, ...]) -> bytes:
     """The JSON object of a row of ``own`` columns (at least one) and shared ones; none may be there twice."""
-    return b"%b,%b}" % (orjson.dumps(own)[:-1], b",".join([columns.json for columns in shared]))
+    return b"%b,%b}" % (orjson.dumps(own)[:-1], b",".join(map(_json, shared)))
+
+
+_json = attrgetter("json")

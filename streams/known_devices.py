@@ -166,7 +166,8 @@ class KnownDevices:
         kind, project_id, device_id = key.decode("utf-8", "surrogatepass").split("/", 2)
         if kind != "device":
             device_id = ""
-        load = partial(self._segment, key) if state is not None else _no_segment
+        # Of the state, not of this object: a device that refers to what holds it would stay until a garbage collection.
+        load = partial(_segment, self._state, key) if state is not None else _no_segment
         device = Device(project_id, device_id, state, load)
         device.key = key
         if state is None:
@@ -178,9 +179,6 @@ class KnownDevices:
             # A foreign producer put it here; its sessions must not bear the ids of those in its own partition.
             device.session_owner = f"{device_id}:partition:{self._partition}"
         return device
-
-    def _segment(self, key: bytes, slot: int) -> bytes | None:
-        return self._state.get(_ring_key(key, slot))
 
     def _heard_of(self, key: bytes) -> tuple[bool, int]:
         device = self._devices.get(key)
@@ -201,6 +199,10 @@ def _say_sessions(device: Device, place: Place, rows: Rows) -> None:
     for was, now in device.touched_sessions():
         if was != now:
             rows.session(was, now, place, *device.beginning(now))
+
+
+def _segment(state: Mapping[bytes, bytes], key: bytes, slot: int) -> bytes | None:
+    return state.get(_ring_key(key, slot))
 
 
 def _no_segment(slot: int) -> None:

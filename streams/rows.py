@@ -214,6 +214,7 @@ class Rows:
 
     def finish(self) -> list[Record]:
         """Every record of the batch; envelopes still open are closed, and dead letters counted for whoever watches."""
+        self.watch = None  # which may refer to these rows
         for reason, number in self._dead.items():
             metrics.DEAD_LETTERS.labels(reason).inc(number)
         for (topic, partition), envelope in self._open.items():
