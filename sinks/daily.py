@@ -20,7 +20,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from sinks.daily_days import Day, DaySignature, read_day_signatures, runs_of
 from sinks.daily_manifest import forget, write_folded
 from sinks.daily_sql import PAGES, PAGES_SEEN, VALUES, Run
-from sinks.errors import SinkError
+from sinks.errors import DeletionError, SinkError
 from sinks.rebuild import taken_off
 from sinks.settings import SinkSettings
 
@@ -156,7 +156,9 @@ def give_out_anew(client: Client, project_id: str) -> None:
 
 def forget_devices(client: Client, project_id: str, device_ids: Iterable[str]) -> None:
     """Take back the numbers of devices of which the rollups of half hours have nothing any more, so that no bitmap that
-    counts has them. Those that are left there, as retention leaves them, keep theirs.
+    counts has them. Those that are left there, as retention leaves them, keep theirs. Safe to repeat.
+
+    :raises DeletionError: ClickHouse says that they are gone, and they are not.
     """
     parameters = {"project": project_id, "devices": sorted(device_ids)}
     erased = "(select cityHash64(arrayJoin({devices:Array(String)})))"
@@ -165,5 +167,8 @@ def forget_devices(client: Client, project_id: str, device_ids: Iterable[str]) -
         for table in ("visitors", "visits")
     )
     condition = f"project_id = {{project:String}} and device in {erased} and device not in ({left})"
-    if client.query(f"select count() from device_numbers where {condition}", parameters).result_rows[0][0]:
+    count = f"select count() from device_numbers where {condition}"
+    if client.query(count, parameters).result_rows[0][0]:
         client.command(f"delete from device_numbers where {condition}", parameters, settings=_MUTATION)
+        if left_over := client.query(count, parameters).result_rows[0][0]:
+            raise DeletionError("device_numbers", left_over)
