@@ -12,6 +12,7 @@ from control.errors import ConflictError, InvalidChangeError, InvalidIdError, No
 from control.models import Rule
 from control.projects import get_project
 from control.records import rule_record
+from schemas.conditions import NUMBER_COLUMNS, ORDERING, Operator, number_of, positive_of
 from schemas.control import RuleRecord
 from schemas.rules import MAX_RULES
 
@@ -90,9 +91,27 @@ def _row(session: Session, project_id: str, rule_id: str) -> Rule:
 
 def _checked(said: Mapping[str, Any]) -> RuleRecord:
     try:
-        return RuleRecord.model_validate(dict(said))
+        record = RuleRecord.model_validate(dict(said))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])
         reason = first["msg"].removeprefix("Value error, ").rstrip(".")
         raise InvalidChangeError(f"It can't be a rule: {field}: {reason}.") from error
+    _check_possible(record)
+    return record
+
+
+def _check_possible(record: RuleRecord) -> None:
+    """Refuse what is well-formed and can't be meant. Not a part of the model: what was published before stays valid."""
+    if record.window_minutes and len(record.steps) == 1:
+        raise InvalidChangeError("It can't be a rule: a window is from step to step, and there is one step only.")
+    for number, step in enumerate(record.steps, 1):
+        for condition in step.conditions:
+            compares = positive_of(condition.operator)[0] in {*ORDERING, Operator.IS}
+            if condition.name not in NUMBER_COLUMNS or not compares:
+                continue
+            for value in condition.values:
+                if isinstance(value, bool) or (isinstance(value, str) and number_of(value) is None):
+                    raise InvalidChangeError(
+                        f"It can't be a rule: step {number}: {condition.name} is a number, and {value} is none."
+                    )

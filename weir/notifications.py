@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from pydantic import ValidationError
 
 from schemas.envelope import split_lines
@@ -17,7 +17,7 @@ _METADATA_SECONDS = 5.0
 
 def watch(bootstrap: str, project_id: str = "", *, since_seconds: float = 0) -> Iterator[Notification | None]:
     """The notifications of a project, or of all, as they are committed, without end; None again and again while there
-    are none, so that the caller may stop.
+    are none, so that the caller may stop. All that are told after this has returned are among them.
 
     :param since_seconds: begin with those that were told so long ago.
     :raises WeirError: Kafka does not answer, or has no such topic yet.
@@ -38,6 +38,16 @@ def watch(bootstrap: str, project_id: str = "", *, since_seconds: float = 0) -> 
     )
     try:
         consumer.assign(_start(consumer, since_seconds))
+    except KafkaException as error:
+        consumer.close()
+        raise _unreadable(bootstrap, error) from error
+    return _follow(consumer, bootstrap, project_id, troubles)
+
+
+def _follow(
+    consumer: Consumer, bootstrap: str, project_id: str, troubles: list[KafkaError]
+) -> Iterator[Notification | None]:
+    try:
         while True:
             message = consumer.poll(_POLL_SECONDS)
             if any(trouble.code() == KafkaError._ALL_BROKERS_DOWN for trouble in troubles):
@@ -47,23 +57,32 @@ def watch(bootstrap: str, project_id: str = "", *, since_seconds: float = 0) -> 
             elif message.error() is None:
                 yield from _told(message, project_id)
     except KafkaException as error:
-        raise WeirError(f"Kafka at {bootstrap} cannot be read ({error.args[0].str()}): is the stack up?") from error
+        raise _unreadable(bootstrap, error) from error
     finally:
         consumer.close()
+
+
+def _unreadable(bootstrap: str, error: KafkaException) -> WeirError:
+    return WeirError(f"Kafka at {bootstrap} cannot be read ({error.args[0].str()}): is the stack up?")
 
 
 def _start(consumer: Consumer, since_seconds: float) -> list[TopicPartition]:
     metadata = consumer.list_topics(NOTIFICATIONS, timeout=_METADATA_SECONDS).topics[NOTIFICATIONS]
     if metadata.error is not None:
         raise KafkaException(metadata.error)
+    # The ends as they are now: OFFSET_END is looked up with the first fetch, and what comes until then is passed over.
+    ends = [_end(consumer, partition) for partition in metadata.partitions]
     if not since_seconds:
-        return [TopicPartition(NOTIFICATIONS, partition, OFFSET_END) for partition in metadata.partitions]
+        return ends
     since_ms = int((time.time() - since_seconds) * 1000)
     wanted = [TopicPartition(NOTIFICATIONS, partition, since_ms) for partition in metadata.partitions]
     found = consumer.offsets_for_times(wanted, timeout=_METADATA_SECONDS)
-    return [
-        TopicPartition(NOTIFICATIONS, each.partition, each.offset if each.offset >= 0 else OFFSET_END) for each in found
-    ]
+    return [each if each.offset >= 0 else end for each, end in zip(found, ends, strict=True)]
+
+
+def _end(consumer: Consumer, partition: int) -> TopicPartition:
+    _, end = consumer.get_watermark_offsets(TopicPartition(NOTIFICATIONS, partition), timeout=_METADATA_SECONDS)
+    return TopicPartition(NOTIFICATIONS, partition, end)
 
 
 def _told(message: Message, project_id: str) -> Iterator[Notification]:

@@ -182,8 +182,8 @@ def watch(project_id: str | None, *, since_minutes: float, count: int | None, as
     if project_id is not None:
         with reading(settings) as session:
             get_project(session, project_id)
-    click.echo("Waiting for notifications; Ctrl-C ends it.", err=True)
     told = watch_notifications(settings.bootstrap, project_id or "", since_seconds=since_minutes * 60)
+    click.echo("Waiting for notifications; Ctrl-C ends it.", err=True)
     with suppress(KeyboardInterrupt):
         for each in islice((each for each in told if each is not None), count):
             click.echo(each.model_dump_json() if as_json else _line(each, named=project_id is None))
@@ -192,7 +192,8 @@ def watch(project_id: str | None, *, since_minutes: float, count: int | None, as
 def _line(told: Notification, *, named: bool) -> str:
     who, where = told.profile_id or told.device_id, told.path or "(no page)"
     project = f"{told.project_id}  " if named else ""
-    return f"{told.created_at}  {project}{told.rule_name}: {told.name}  {where}  {who}"
+    rule = told.rule_id if told.rule_name == told.rule_id else f"{told.rule_id} ({told.rule_name})"
+    return f"{told.created_at}  {project}{rule}: {told.name}  {where}  {who}"
 
 
 def _said(trial: Trial, days: float) -> str:

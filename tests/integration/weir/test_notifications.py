@@ -23,6 +23,7 @@ from schemas.notification import Notification
 from tests.broker import REPOSITORY
 from tests.stack import Stack
 from weir.cli import cli
+from weir.notifications import watch
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -155,7 +156,13 @@ def test_rules_are_in_force_soon_and_tell_once(stack: Stack, shop: Shop) -> None
     assert sorted((json.loads(line) for line in shown), key=key) == sorted(
         (Notification.model_validate(row).model_dump(mode="json") for row in rows), key=key
     )
-    assert "Somebody signed up: sign_up" in weir(stack, *words)
+    assert "sign-up (Somebody signed up): sign_up" in weir(stack, *words)
+    # What is told after it has begun is shown, though nothing was read of the topic yet.
+    watched = watch(stack.bootstrap, shop.id)
+    before = len(rows)
+    assert shop.send("watched", "sign_up") == 200
+    stack.wait_for(lambda: len(notifications(stack, shop.id)) > before, "it is told")
+    assert next(each.device_id for each in watched if each is not None) == "watched"
 
 
 def _names(feed: LiveFeed, project_id: str) -> set[str]:

@@ -59,6 +59,16 @@ def test_rules_come_change_and_go_with_their_project(session: Session) -> None:
     assert published(session) == {}
 
 
+def _number(name: str, operator: str, *values: object) -> dict[str, Any]:
+    return {"conditions": [{"name": name, "operator": operator, "values": list(values)}]}
+
+
+def test_numbers_are_compared_with_numbers_and_their_texts(session: Session) -> None:
+    for number, (operator, value) in enumerate((("gt", "5"), ("is", -1.5), ("contains", "x"), ("lte", "0.5"))):
+        add_rule(session, "shop", f"r{number}", {**SAID, "steps": [_number("revenue", operator, value)]})
+    assert len(list_rules(session, "shop")) == 4
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -67,6 +77,10 @@ def test_rules_come_change_and_go_with_their_project(session: Session) -> None:
         ({"steps": [{"conditions": [{"name": "path", "operator": "regex", "values": ["("]}]}]}, "regular expression"),
         ({"steps": [{"conditions": [{"name": "colour", "operator": "is", "values": ["x"]}]}]}, "There is no colour"),
         ({"window_minutes": 24 * 60 + 1}, "window_minutes"),
+        ({"steps": [{}], "window_minutes": 5}, "there is one step only"),
+        ({"steps": [_number("revenue", "gt", "abc")]}, "step 1: revenue is a number, and abc is none"),
+        ({"steps": [{}, _number("duration_ms", "is_not", "5", "042")]}, "step 2: duration_ms is a number, and 042"),
+        ({"steps": [_number("revenue", "is", True)]}, "and True is none"),
         ({"once_per": "day"}, "once_per"),
         ({"cooldown_minutes": -1}, "cooldown_minutes"),
         ({"name": ""}, "name"),
