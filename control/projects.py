@@ -12,6 +12,7 @@ from control.errors import ConflictError, InvalidChangeError, InvalidIdError, No
 from control.models import Client, Organization, Project, Rule
 from control.records import project_record
 from control.site_names import claim_names
+from schemas.control import MAX_RETENTION_DAYS
 from schemas.money import currency_code
 from schemas.origins import is_origin_entry
 
@@ -98,6 +99,10 @@ def change_project(session: Session, project_id: str, changes: Mapping[str, obje
         session.expire(project)
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])
+        if field == "retention_days":
+            raise InvalidChangeError(
+                f"retention_days cannot be that: events are kept from 1 to {MAX_RETENTION_DAYS} days."
+            ) from error
         raise InvalidChangeError(f"{field} cannot be that: {first['msg']}.") from error
     if "origins" in changes:
         claim_names(session, project)

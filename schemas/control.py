@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.filters import FilterRecord, Filters
 from schemas.rules import Rule
 
+MAX_RETENTION_DAYS = 400
 DATABASE_KEY = "database/owner"
 """The key of the only ``DatabaseRecord``."""
 
@@ -56,7 +57,7 @@ class ProjectRecord(_Record):
     """IANA name."""
     week_start: Annotated[int, Field(ge=1, le=7)] = 1
     """ISO day of the week, 1 = Monday."""
-    retention_days: Annotated[int, Field(ge=1, le=400)] = 400
+    retention_days: Annotated[int, Field(ge=1, le=MAX_RETENTION_DAYS)] = MAX_RETENTION_DAYS
     currency: str = "USD"
     bot_policy: BotPolicy = BotPolicy.DROP
     filters: tuple[FilterRecord, ...] = ()

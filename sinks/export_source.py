@@ -36,6 +36,8 @@ select name, type, is_in_sorting_key from system.columns
 where database = currentDatabase() and table = {table:String} order by position
 """
 _READS = {"SELECT", "WITH"}
+QUERY = "query"
+"""The name of a source that is a query of one's own."""
 
 
 class ExportError(SinkError):
@@ -112,7 +114,7 @@ def from_query(sql: str) -> Source:
         raise ExportError("A query to export is one SELECT, or WITH … SELECT.")
     if any(word.text in (b"OUTFILE", b"FORMAT") and word.depth == 0 for word in words):
         raise ExportError("A query to export names neither a FORMAT nor a file: say --format and --output.")
-    return Source("query", iter(parts), parts[0])
+    return Source(QUERY, iter(parts), parts[0])
 
 
 def _conditions(table: str, columns: list[tuple[str, str, bool]], asked: Asked) -> tuple[list[str], dict[str, Any]]:

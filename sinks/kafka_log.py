@@ -186,5 +186,5 @@ class KafkaLog:
         why = "" if told is None or told.code() in _SILENT else f" ({told.str()})"
         return AuditError(
             f"Kafka at {self._bootstrap} does not answer{why}: see whether it runs or hangs, or set "
-            "WEIR_KAFKA_BOOTSTRAP, and run the audit again."
+            "WEIR_KAFKA_BOOTSTRAP, and run it again."
         )

@@ -110,8 +110,10 @@ def rebuild(
     since: datetime,
     until: datetime,
     progress: Progress | None = None,
+    note: Progress | None = None,
 ) -> int:
     """Make all pieces in [``since``, ``until``) anew, equal or not, but those that retention has taken; how many.
+    ``note`` is told what was passed over, if anything.
 
     What holds for ``repair`` holds here.
 
@@ -124,6 +126,11 @@ def rebuild(
     except ClickHouseError as error:
         raise _failed(rollup, error) from error
     wanted = [piece for piece in pieces if piece >= kept.everywhere]
+    if note is not None and (passed := len(pieces) - len(wanted)):
+        note(
+            f"{rollup.table}: {passed:,} {rollup.grain}s before {kept.everywhere:%Y-%m-%d} stay as they are, for "
+            "retention has taken their rows"
+        )
     remake(client, settings, rollup, wanted, progress)
     return len(wanted)
 

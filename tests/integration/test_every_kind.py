@@ -98,7 +98,10 @@ def _take_back(stack: Stack, caller: Caller, device: str, ann: str) -> None:
     stack.wait_for(lambda: caller.select(who) == linked, "both are linked")
     caller.send("unlink", alias=f"old-{ann}")
     stack.wait_for(lambda: caller.select(who) == linked[:1], "the other id is not Ann's")
-    stack.weir("profile", "unlink", caller.project, "--device", device)
+    mistyped = stack.weir("profile", "unlink", caller.project, "--device", f"{device}0").stdout
+    assert mistyped.startswith(f"No link of the device {device}0 is known in {caller.project}")
+    said = stack.weir("profile", "unlink", caller.project, "--device", device).stdout
+    assert said.startswith(f"The link of the device {device} to {ann} is taken back")
     stack.wait_for(lambda: caller.select(who) == [], "the device is not Ann's")
 
 

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
+from clickhouse_connect.driver.client import Client
 
+from control.projects import get_project
 from sinks.dead_letter_replay import replay as replay_letters
 from sinks.dead_letters import (
     DROPPED,
@@ -20,6 +23,7 @@ from sinks.dead_letters import (
     summarize,
 )
 from weir.clickhouse import clickhouse
+from weir.control_data import reading
 from weir.errors import WeirError
 from weir.prepare import sink_settings
 from weir.screen import counted
@@ -56,6 +60,8 @@ def list_(*, project_id: str, reason: str, since_hours: float | None, decided: b
     selection = _selection(project_id, reason, since_hours, decided=decided)
     with clickhouse(load()) as client:
         summaries = summarize(client, selection)
+        if not summaries:
+            _check_there_were(client, selection)
         letters = list(read_letters(client, selection, limit))
     if as_json:
         click.echo(json.dumps({"summary": [_plain(each._asdict()) for each in summaries], "letters": _told(letters)}))
@@ -70,7 +76,7 @@ def list_(*, project_id: str, reason: str, since_hours: float | None, decided: b
     click.echo()
     for letter in letters:
         text = letter.value.decode("utf-8", "replace")
-        preview = text if len(text) <= _PREVIEW else text[:_PREVIEW] + "…"
+        preview = (text if len(text) <= _PREVIEW else text[:_PREVIEW] + "…") or "(an empty message)"
         click.echo(f"{letter.name}  {letter.stamp:%F %T}  {letter.reason}  {preview}")
 
 
@@ -114,6 +120,7 @@ def replay(names: Sequence[str], *, project_id: str, reason: str, since_hours: f
         click.echo(f"{count:,} sent again …", err=True)
 
     with clickhouse(load()) as client:
+        _check_there_were(client, selection)
         done = replay_letters(client, settings.kafka_bootstrap, read_letters(client, selection, _ALL), tell)
     sent = counted(done.replayed, "letter was", "letters were")
     click.echo(f"{sent} sent again. What dies once more becomes a new letter.")
@@ -121,7 +128,7 @@ def replay(names: Sequence[str], *, project_id: str, reason: str, since_hours: f
         left = counted(done.lines_left, "line of theirs stays where it is", "lines of theirs stay where they are")
         click.echo(f"{left}: the store cannot read them.")
     for name, why in done.refused.items():
-        click.echo(f"{name} was not: {why}")
+        click.echo(f"{name} was not sent: {why}")
     if done.refused and not done.replayed:
         raise WeirError("Nothing was sent.")
 
@@ -137,6 +144,7 @@ def drop(
     """Take letters off the list. They stay stored, so that the audit adds up, until their topic's retention."""
     selection = _chosen(names, project_id, reason, since_hours, every=every)
     with clickhouse(load()) as client:
+        _check_there_were(client, selection)
         found = sum(each.letters for each in summarize(client, selection))
         if found and not yes:
             click.confirm(f"Drop {counted(found, 'dead letter', 'dead letters')}?", abort=True)
@@ -155,6 +163,22 @@ def _chosen(names: Sequence[str], project_id: str, reason: str, since_hours: flo
     if not (project_id or reason or since_hours is not None or every):
         raise WeirError("Say which: by their names, with --project, --reason or --since-hours, or --all.")
     return _selection(project_id, reason, since_hours)
+
+
+def _check_there_were(client: Client, selection: Selection) -> None:
+    """Refuse a project, a reason or a name that no letter has, decided upon or not: most likely it is misspelled."""
+    if selection.names:
+        there = {letter.name for letter in read_letters(client, replace(selection, decided=True), _ALL)}
+        if missing := [name for name in selection.names if name not in there]:
+            raise WeirError(f"There is no dead letter {missing[0]}: nothing was done.")
+    known = summarize(client, Selection(decided=True))
+    if selection.project_id and selection.project_id not in {each.project_id for each in known}:
+        with reading(load()) as session:
+            get_project(session, selection.project_id)
+    reasons = sorted({each.reason for each in known})
+    if selection.reason and selection.reason not in reasons:
+        there_are = f"there are letters with: {', '.join(reasons)}" if reasons else "there are no dead letters at all"
+        raise WeirError(f"No dead letter has the reason {selection.reason}; {there_are}.")
 
 
 def _names(texts: Sequence[str]) -> list[LetterName]:

@@ -14,8 +14,6 @@ from weir.errors import WeirError
 from weir.progress import Progress, amounts
 from weir.settings import load
 
-_ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
-
 
 @click.command()
 @click.argument("table", default="")
@@ -27,7 +25,7 @@ _ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "p
     "--format",
     "format_name",
     type=click.Choice(["jsonl", "csv", "parquet"]),
-    help="By default what the file's name ends with, else jsonl.",
+    help="By default what the file's name ends with; jsonl if it has no ending.",
 )
 @click.option("--output", default="-", help="A file; by default standard output.")
 def export(
@@ -47,6 +45,7 @@ def export(
     from sinks.errors import SinkError
     from sinks.export import export as run
     from sinks.export_source import Asked, from_query, from_table, tables
+    from sinks.import_files import format_of
     from sinks.whole_file import whole_file
 
     settings = load()
@@ -56,9 +55,10 @@ def export(
     if project_id:
         with reading(settings) as session:
             get_project(session, project_id)
-    chosen = format_name or _ENDINGS.get(Path(output).suffix.lower(), "jsonl")
     with clickhouse(settings) as client, ExitStack() as stack:
         try:
+            # A name without any ending says nothing, and lines of JSON are what is said by default.
+            chosen = format_name or (format_of(output) if Path(output).suffix else "jsonl")
             if query is None and not table:
                 raise WeirError(f"Say which table: {', '.join(tables(client))}; or give a --query.")
             source = from_query(query) if query is not None else from_table(client, table, asked)

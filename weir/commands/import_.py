@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from sinks.import_rows import Progress as Rows
 from weir.progress import Progress, amounts
 from weir.settings import load
 
@@ -32,7 +33,13 @@ def import_(*, path: str, table: str, project_id: str, format_name: str | None, 
     """
     from weir.import_file import import_file
 
-    shown = Progress("import")
+    shown, size_read = Progress("import"), 0
+
+    def done(now: Rows, size: int) -> None:
+        nonlocal size_read
+        size_read = size
+        shown(now.rows, size, f", {now.refused:,} refused" if now.refused else "")
+
     progress, refused = import_file(
         load(),
         path,
@@ -41,10 +48,10 @@ def import_(*, path: str, table: str, project_id: str, format_name: str | None, 
         format_name=format_name,
         patience_seconds=seconds,
         tell=lambda doing: click.echo(f"{doing} …", err=True),
-        done=lambda now, size: shown(now.rows, size, f", {now.refused:,} refused" if now.refused else ""),
+        done=done,
     )
     seconds_taken = shown.end()
-    click.echo(f"{amounts(progress.rows, 0, seconds_taken)}", err=True)
+    click.echo(f"{amounts(progress.rows, size_read, seconds_taken)}", err=True)
     click.echo(
         f"{progress.sent:,} sent, {progress.stored_before:,} stored before, {progress.passed_over:,} made by Weir, "
         f"{progress.refused:,} refused"

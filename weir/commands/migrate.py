@@ -24,8 +24,11 @@ def migrate(*, only_plan: bool, node: bool) -> None:
     """Migrate the control database and ClickHouse. Safe to repeat, and while events come in."""
     settings = load()
     if only_plan:
-        for step in _planned(settings):
+        steps = _planned(settings)
+        for step in steps:
             click.echo(shown(step))
+        if not steps:
+            click.echo("-- ClickHouse: up to date, nothing would run")
         return
     with control_database(settings):
         click.echo("control database: up to date")

@@ -28,7 +28,11 @@ _COLUMNS = (
     click.option("--timezone", help="IANA name, like Europe/Zurich: days and weeks are counted in it."),
     click.option("--week-start", type=int, help="First day of the week, 1 = Monday."),
     click.option("--currency", help="ISO 4217 code of revenue that names none."),
-    click.option("--retention-days", type=int, help="How long events are kept, at most 400 days."),
+    click.option(
+        "--retention-days",
+        type=int,
+        help="Days for which events are kept, from 1 to 400. Fewer than before: older ones are deleted.",
+    ),
     click.option(
         "--bot-policy", type=click.Choice([each.value for each in BotPolicy]), help="What becomes of crawlers' events."
     ),
@@ -117,8 +121,15 @@ def set_(project_id: str, origins: tuple[str, ...], **columns: Any) -> None:
     if not changes:
         raise WeirError("Nothing is to be changed: name at least one option, `weir project set --help` lists them.")
     with changing(load()) as session:
+        kept = get_project(session, project_id).retention_days
         found = project_record(change_project(session, project_id, changes))
     click.echo(_shown(found))
+    if found.retention_days < kept:
+        click.echo(
+            f"What is older than {found.retention_days} days is deleted for good when retention is applied next, which "
+            "the auditor does once a day (UTC): weir retention shows what that is.",
+            err=True,
+        )
 
 
 @project.command()

@@ -14,6 +14,7 @@ from weir.clickhouse import clickhouse
 from weir.commands.entry import run
 from weir.errors import WeirError
 from weir.prepare import sink_settings
+from weir.progress import Doing
 from weir.settings import load
 
 _DAILY = "daily"
@@ -39,17 +40,17 @@ def rebuild(since: str, until: str | None, names: tuple[str, ...]) -> None:
     start, end = _moment(since), datetime.now(UTC) if until is None else _moment(until)
     if start >= end:
         raise WeirError("The time ends before it begins: --from is the earlier one.")
-    with clickhouse(settings) as client:
+    with clickhouse(settings) as client, Doing() as doing:
         try:
             with locked(client, sink_settings(settings)):
                 for rollup in ROLLUPS:
                     if not names or rollup.table in names:
-                        made = rebuild_rollup(client, sink_settings(settings), rollup, start, end, _tell)
-                        click.echo(f"{rollup.table}: {made:,} {rollup.grain}s made anew")
+                        made = rebuild_rollup(client, sink_settings(settings), rollup, start, end, doing, doing.say)
+                        doing.say(f"{rollup.table}: {made:,} {rollup.grain}s made anew")
                 if not names or _DAILY in names:
                     zones = KafkaLog(settings.bootstrap).time_zones()
-                    made = fold_between(client, sink_settings(settings), zones, start, end, _tell)
-                    click.echo(f"{_DAILY}: {made:,} days folded")
+                    made = fold_between(client, sink_settings(settings), zones, start, end, doing)
+                    doing.say(f"{_DAILY}: {made:,} days folded")
         except SinkError as error:
             raise WeirError(str(error)) from error
 
@@ -60,10 +61,6 @@ def _moment(text: str) -> datetime:
     except ValueError as error:
         raise WeirError(f"{text} is no time: say, for example, 2026-03-01 or 2026-03-01T10:00.") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _tell(doing: str) -> None:
-    click.echo(f"{doing} …", err=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`weir retention`: what is older than it is kept."""
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import click
@@ -17,9 +18,12 @@ from weir.settings import load
 
 
 @click.command()
-@click.option("--apply", "apply_now", is_flag=True, help="Take it; without this nothing changes.")
+@click.option(
+    "--apply", "apply_now", is_flag=True, help="Take it, for good; asks before. Without this nothing changes."
+)
+@click.option("--yes", is_flag=True, help="Without asking.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def retention(*, apply_now: bool, as_json: bool) -> None:
+def retention(*, apply_now: bool, yes: bool, as_json: bool) -> None:
     """Show which events and sessions are older than their project keeps them, or take them.
 
     Rollups stay. How long a project keeps its rows is set by `weir project set ID --retention-days DAYS`; the auditor
@@ -30,13 +34,15 @@ def retention(*, apply_now: bool, as_json: bool) -> None:
     with clickhouse(settings) as client:
         try:
             days = KafkaLog(settings.bootstrap).retention_days()
+            due = retaining.find_due(client, days, datetime.now(UTC))
             if apply_now:
+                if any(due) and not yes:
+                    _show(due, err=True)
+                    click.confirm("Take all that, for good?", abort=True, err=True)
                 with locked(client, sinks):
                     retaining.complete(client, sinks, _tell)
                     due = retaining.find_due(client, days, datetime.now(UTC))
                     retaining.apply(client, sinks, due, _tell)
-            else:
-                due = retaining.find_due(client, days, datetime.now(UTC))
         except SinkError as error:
             raise WeirError(str(error)) from error
     if as_json:
@@ -44,18 +50,22 @@ def retention(*, apply_now: bool, as_json: bool) -> None:
         return
     for project, kept in sorted(days.items()):
         click.echo(f"{project}: kept for {kept} days")
-    for each in due:
-        for month, rows in each.months.items():
-            click.echo(f"{each.source.table}: month {month} as a whole, {rows:,} rows")
-        for project, rows in each.projects.items():
-            since = datetime.fromtimestamp(each.plan.projects[project], UTC)
-            click.echo(f"{each.source.table}: {rows:,} rows of {project} from before {since:%Y-%m-%d}")
+    _show(due)
     if not any(due):
         click.echo("Nothing is older than it is kept.")
     elif apply_now:
         click.echo("All that is gone.")
     else:
         click.echo("Nothing has changed yet: weir retention --apply takes it.")
+
+
+def _show(found: Sequence[retaining.Due], *, err: bool = False) -> None:
+    for each in found:
+        for month, rows in each.months.items():
+            click.echo(f"{each.source.table}: month {month} as a whole, {rows:,} rows", err=err)
+        for project, rows in each.projects.items():
+            since = datetime.fromtimestamp(each.plan.projects[project], UTC)
+            click.echo(f"{each.source.table}: {rows:,} rows of {project} from before {since:%Y-%m-%d}", err=err)
 
 
 def _said(due: retaining.Due) -> dict[str, object]:

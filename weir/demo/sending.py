@@ -18,6 +18,11 @@ _QUEUED = 100
 """Hits that wait for each connection."""
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 5.0
 _TIMEOUT = aiohttp.ClientTimeout(total=30)
+_UNAUTHORIZED = 401
+_NO_CLIENT = (
+    ". It does not know this client: name another with --client-id and --client-secret (weir client create makes one). "
+    "If that was the demo project's own, weir down and weir up give it new ones."
+)
 _LATER = frozenset({429, 500, 502, 503, 504})
 
 
@@ -115,7 +120,8 @@ class Sender:
                 self.tally.accepted += 1
                 return
             if status and status not in _LATER:
-                raise WeirError(f"The gateway refused an event of the demo ({status}): {text[:200]}")
+                remedy = _NO_CLIENT if status == _UNAUTHORIZED else ""
+                raise WeirError(f"The gateway refused an event of the demo ({status}): {text[:200]}{remedy}")
             if loop.time() >= deadline:
                 raise WeirError(
                     f"The gateway at {self._url} takes no events ({status or 'no answer'}: {text[:200]}): "

@@ -214,6 +214,8 @@ def test_what_cannot_be_exported_is_told(here: Stack, tmp_path: Path) -> None:
         (("export", "events", "--project", "nobody"), "nobody"),
         (("export", "--query", "drop table weir.events"), "one SELECT"),
         (("export", "--query", "select nothing from weir.events"), "refused the query"),
+        (("export", "--query", "select * from weir.nosuch"), "ClickHouse refused the query: Unknown table"),
+        (("export", "events", "--output", str(tmp_path / "z.xlsx")), "ends with none of .jsonl"),
         (("export", "events", "--query", "select 1"), "give --query alone"),
         (("export", "events", "--from", "yesterday"), "is no time"),
         (("export", "events", "--output", str(tmp_path / "no" / "file.csv")), "cannot be written"),

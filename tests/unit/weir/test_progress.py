@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from weir.progress import Progress, amounts, readable_bytes
+from weir.progress import Doing, Progress, amounts, readable_bytes
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,10 @@ def test_bytes_are_shown_in_their_unit(size: int, shown: str) -> None:
 
 def test_rows_and_rate() -> None:
     assert amounts(1_000_000, 2**20, 4.0) == "1,000,000 rows, 1.0 MiB, 250,000 rows/s"
+
+
+def test_bytes_that_are_not_known_are_not_shown() -> None:
+    assert amounts(10, 0, 1.0) == "10 rows, 10 rows/s"
 
 
 def test_nobody_is_told_without_a_terminal() -> None:
@@ -53,3 +57,21 @@ def test_a_line_is_written_over_and_gone_at_the_end(monkeypatch: pytest.MonkeyPa
     assert out.getvalue() == "\r\x1b[Kevents: 2,000 rows, 2.0 KiB, 2,000 rows/s, 1 refused"
     progress.end()
     assert out.getvalue().endswith("\r\x1b[K")
+
+
+def test_what_is_done_is_one_line_on_a_terminal_and_few_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("weir.progress.time.monotonic", lambda: now[0])
+    shown, logged = Terminal(), io.StringIO()
+    for out in (shown, logged):
+        with Doing(out) as doing:
+            for number in range(25):
+                now[0] += 1
+                doing(f"day {number}")
+            doing.say("done")
+    assert logged.getvalue() == "day 9 …\nday 19 …\n"
+    assert shown.getvalue().count("\n") == 0
+    assert shown.getvalue().endswith("\r\x1b[Kday 24 …\r\x1b[K\r\x1b[K")
+    assert capsys.readouterr().out == "done\ndone\n"

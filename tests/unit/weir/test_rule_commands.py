@@ -41,7 +41,7 @@ def run(home: Path, *command: str) -> tuple[str, BaseException | None]:
         (("project", "create", "a b"), "letters"),
         (("project", "set", "demo"), "Nothing is to be changed"),
         (("project", "set", "demo", "--timezone", "Mars"), "Mars is no time zone"),
-        (("project", "set", "demo", "--retention-days", "900"), "retention_days cannot be that"),
+        (("project", "set", "demo", "--retention-days", "900"), "from 1 to 400 days"),
         (
             ("project", "set", "theirs", "--origin", "*.shop.example", "--origin", "https://shop.example"),
             "shop.example",
@@ -73,6 +73,13 @@ def test_what_kafka_does_not_take_is_stored_all_the_same(home: Path) -> None:
     assert error is None
     assert "client secret  sec_" in output
     assert run(home, "project", "list")[0] == "demo  Demo (of demo)\ntheirs  Theirs (of others)\n"
+
+
+def test_a_shorter_time_is_told_to_delete(home: Path) -> None:
+    for days, is_told in (("30", True), ("30", False), ("60", False), ("1", True)):
+        output, error = run(home, "project", "set", "demo", "--retention-days", days)
+        assert error is None
+        assert (f"older than {days} days is deleted for good" in output) == is_told, (days, output)
 
 
 def test_the_burst_of_a_limit_is_shown(home: Path) -> None:
