@@ -24,6 +24,7 @@ from sinks.client import connect
 from sinks.disturbances import last_disturbance
 from sinks.errors import DeletionError, RebuildError, SinkError
 from sinks.kafka_log import KafkaLog
+from sinks.property_values import prune_values
 from sinks.rebuild import compare, repair
 from sinks.retained import read_retained
 from sinks.rollup_pieces import NOTHING, Signatures, read_checked, read_signatures, write_checked
@@ -128,6 +129,7 @@ class Auditor:
                 days = KafkaLog(self._settings.kafka_bootstrap).retention_days()
                 due = retention.find_due(client, days, self._now())
                 retention.apply(client, self._settings, due, found.notes.append)
+                prune_values(client, self._settings, self._now())
         except (ReprocessError, retention.RetentionError, DeletionError) as error:
             found.notes.append(f"Retention waits for the next round ({error})")
             return

@@ -62,6 +62,11 @@ def listed(*kinds: str) -> str:
     )
 
 
+def _hashed(kind: str) -> str:
+    """The hashes of these ids."""
+    return f"(select cityHash64(id) from {listed(kind)})"
+
+
 OF_PROJECT = "project_id = {project:String}"
 BEFORE = "(raw_epoch, raw_offset) < ({epoch:UInt32}, {ends:Array(UInt64)}[raw_partition + 1])"
 _LETTER_BEFORE = """
@@ -83,6 +88,11 @@ CONDITIONS: Mapping[str, str] = {
         f"(kind = 'profile' and source_id in {listed('profile')}))"
     ),
     "profiles": f"{OF_PROJECT} and profile_id in {listed('record')} and version < {{{{versions}}}}",
+    # Of before and of after: cohorts are counted anew anyway.
+    "cohort_members": (
+        f"{OF_PROJECT} and ((kind = 'device' and member in {_hashed('device')}) or "
+        f"(kind = 'profile' and member in {_hashed('profile')}))"
+    ),
     "dead_letters": f"""
         (project_id = {{project:String}} or (project_id = '' and position(value, {{project:String}}) > 0))
         and {_LETTER_BEFORE}

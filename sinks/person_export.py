@@ -36,7 +36,7 @@ def _queries(project_id: str, profile_ids: list[str], device_ids: list[str]) -> 
     profiles, devices = _list(profile_ids), _list(device_ids)
     its = f"(profile_id in {profiles} or (profile_id = '' and device_id in {devices}))"
     sessions = f"(select session_id from sessions where {project} and {its})"
-    texts = _list(sorted(letter_texts([*profile_ids, *device_ids]))).replace("(", "[", 1)[:-1] + "]"
+    texts = _array(sorted(letter_texts([*profile_ids, *device_ids])))
     names = f"arrayExists(text -> position(%s, text) > 0, {texts})"
     yield f"""
         select 'profile' as type, * except ({_PLACE}, ops_epoch, ops_partition, ops_offset, is_deleted)
@@ -47,6 +47,15 @@ def _queries(project_id: str, profile_ids: list[str], device_ids: list[str]) -> 
         select 'link' as type, * except ({_PLACE}, is_deleted) from identities final
         where {project} and is_deleted = 0 and (profile_id in {profiles}
             or (kind = 'device' and source_id in {devices}) or (kind = 'profile' and source_id in {profiles}))
+    """
+    yield f"""
+        select 'cohort' as type, cohort_id, version, name, definition, computed_at from cohorts final
+        where {project} and is_deleted = 0 and (cohort_id, version) in
+        (
+            select cohort_id, version from cohort_members
+            where {project} and ((kind = 'profile' and member in (select cityHash64(arrayJoin({_array(profile_ids)}))))
+                or (kind = 'device' and member in (select cityHash64(arrayJoin({_array(device_ids)})))))
+        )
     """
     yield f"""
         select 'session' as type, * except ({_PLACE}, sign) from sessions final
@@ -73,3 +82,8 @@ def _queries(project_id: str, profile_ids: list[str], device_ids: list[str]) -> 
 
 def _list(texts: Iterable[str]) -> str:
     return f"({', '.join(literal(text) for text in texts)})"
+
+
+def _array(texts: Iterable[str]) -> str:
+    inner = ", ".join(literal(text) for text in texts)
+    return f"[{inner}]" if inner else "emptyArrayString()"

@@ -17,7 +17,7 @@ from sinks.tables import TABLES
 
 EVERYWHERE = frozenset(
     {
-        *("profiles", "groups", "identities"),
+        *("profiles", "groups", "identities", "cohorts", "cohort_members"),
         *("erased", "dead_letter_outcomes", "retained", "retention_runs", "retention_passed"),
         *("rollup_checks", "audits", "schema_migrations"),
     }

@@ -119,7 +119,11 @@ PROPERTY_VALUES = Rollup(
     pipe="events_queue",
     keys=("project_id", "key"),
     hour="day",
-    measures=("events", _digest("value", "toUInt64(events)", "toUnixTimestamp64Milli(last_seen)")),
+    # Of a key, not of its values: these are suggestions, and bounded. They come and are lost with their key's row.
+    measures=(
+        "if(value = '', events, 0)",
+        f"if(value = '', {_digest('toUInt64(events)', 'toUnixTimestamp64Milli(last_seen)')}, 0)",
+    ),
     grain="day",
 )
 
@@ -134,6 +138,23 @@ ACTIVE_DAYS = Rollup(
 )
 """The half hours of each day in which a device was there, for retention, stickiness and lifecycle."""
 
+_TOUCH_COLUMNS = (
+    *("visitor", "toUnixTimestamp64Milli(started_at)", "session", "version", "referrer_name", "referrer_type"),
+    *("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "entry_origin", "entry_path"),
+)
+TOUCHES = Rollup(
+    table="touches",
+    view="touches_view",
+    pipe="sessions_queue",
+    keys=("project_id",),
+    hour="day",
+    measures=("sign", f"sign * toInt64({_digest(*_TOUCH_COLUMNS)})"),
+    source="sessions",
+    time="started_at",
+    grain="day",
+)
+"""Where each visit came from, in the order of visitors: the first and the last touch of each, as of now."""
+
 ROLLUPS = (
     EVENTS_HOURLY,
     VISITORS,
@@ -144,6 +165,7 @@ ROLLUPS = (
     VISITS,
     PROPERTY_VALUES,
     ACTIVE_DAYS,
+    TOUCHES,
 )
 
 FOLDED = (VISITORS, EVENT_VISITORS, PAGES, PAGE_VISITS, VISITS)

@@ -28,7 +28,7 @@ class PropertyValue(BaseModel):
     """A value of a property, as text."""
 
     value: str
-    events: int = Field(description="How many events had it.")
+    events: int = Field(description="How many events had it, about: of busy moments a part is looked at.")
     last_seen: datetime
 
 
@@ -36,7 +36,7 @@ class PropertyValue(BaseModel):
 async def get_property_keys(
     services: AppServices, project: PathProject, search: Search = "", limit: Limit = 50
 ) -> list[PropertyKey]:
-    """Keys of two levels at most, of all time."""
+    """Keys of all time, with all their levels."""
     query = properties.property_keys(services.settings.clickhouse_database, project.id, search, limit)
     return [
         PropertyKey(key=row["property_key"], events=row["seen"], last_seen=_moment(row["last_ms"]))
@@ -52,7 +52,10 @@ async def get_property_values(
     search: Search = "",
     limit: Limit = 50,
 ) -> list[PropertyValue]:
-    """Texts, numbers and truth values; what looks like one of a kind (an id, a long number) is not told."""
+    """Texts, numbers and truth values; what looks like one of a kind (an id, a long number) is not told.
+
+    They are suggestions: of the last 90 days, and of a day that is over at most a thousand of a key.
+    """
     query = properties.property_values(services.settings.clickhouse_database, project.id, key, search, limit)
     return [
         PropertyValue(value=row["property_value"], events=row["seen"], last_seen=_moment(row["last_ms"]))

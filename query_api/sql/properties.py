@@ -11,7 +11,7 @@ _LIMIT = "{limit:UInt32}"
 _KEYS = Select(
     columns={"property_key": "toString(key)", **_SUMS},
     source=PROPERTY_VALUES,
-    where=("positionCaseInsensitiveUTF8(key, {search:String}) > 0",),
+    where=("value = ''", "positionCaseInsensitiveUTF8(key, {search:String}) > 0"),
     group_by="property_key",
     order_by=_ORDER.format("property_key"),
     limit=_LIMIT,

@@ -45,7 +45,7 @@ VISITS = Table("visits")
 """Narrow rows of sessions, in pairs as in `SESSIONS`."""
 
 PROPERTY_VALUES = Table("property_values")
-"""A row per key, value and day (UTC) of properties of events; the empty value stands for all that are not told."""
+"""A row per key, value and day (UTC) of properties of events; the empty value stands for all of the key."""
 
 PROFILES = Table("profiles", ("is_deleted = 0",), final=True)
 """Records of profiles as they are today, each under the id it was told of."""

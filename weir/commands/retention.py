@@ -9,6 +9,7 @@ import click
 from sinks import retention as retaining
 from sinks.errors import SinkError
 from sinks.kafka_log import KafkaLog
+from sinks.property_values import prune_values
 from sinks.shadow.lock import locked
 from weir.clickhouse import clickhouse
 from weir.commands.entry import run
@@ -43,6 +44,7 @@ def retention(*, apply_now: bool, yes: bool, as_json: bool) -> None:
                     retaining.complete(client, sinks, _tell)
                     due = retaining.find_due(client, days, datetime.now(UTC))
                     retaining.apply(client, sinks, due, _tell)
+                    _tell(f"property_values: {prune_values(client, sinks, datetime.now(UTC)):,} values taken")
         except SinkError as error:
             raise WeirError(str(error)) from error
     if as_json:

@@ -191,7 +191,7 @@ export interface paths {
         };
         /**
          * Keys of properties, the most frequent first
-         * @description Keys of two levels at most, of all time.
+         * @description Keys of all time, with all their levels.
          */
         get: operations["get_property_keys"];
         put?: never;
@@ -212,6 +212,8 @@ export interface paths {
         /**
          * Values of a property, the most frequent first
          * @description Texts, numbers and truth values; what looks like one of a kind (an id, a long number) is not told.
+         *
+         *     They are suggestions: of the last 90 days, and of a day that is over at most a thousand of a key.
          */
         get: operations["get_property_values"];
         put?: never;
@@ -862,7 +864,7 @@ export interface components {
         PropertyValue: {
             /**
              * Events
-             * @description How many events had it.
+             * @description How many events had it, about: of busy moments a part is looked at.
              */
             events: number;
             /**
