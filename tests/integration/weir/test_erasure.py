@@ -19,10 +19,13 @@ from confluent_kafka import Producer
 
 from schemas.partition import partition_of
 from schemas.topics import RAW
+from sinks.cohorts import count_members
 from tests.broker import REPOSITORY
 from tests.stack import Stack
 from weir.cli import cli
+from weir.clickhouse import clickhouse
 from weir.erasure import erase_person
+from weir.prepare import sink_settings
 from weir.settings import load
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -170,8 +173,11 @@ def test_a_person_is_exported_erased_and_begins_anew(
     other.ada()
     shop.wait_all()
     other.wait_all()
+    with clickhouse(load()) as client:
+        everybody = "select arrayJoin(['ada', 'a-d-a', 'bob']) as id, 'profile' as kind"
+        count_members(client, sink_settings(load()), shop.id, "all", "All", {}, everybody)
     kinds = {row["type"] for row in shop.export("a-d-a")}
-    assert kinds == {"person", "profile", "link", "session", "event", "dead_letter"}
+    assert kinds == {"person", "profile", "link", "cohort", "session", "event", "dead_letter"}
     before = other.export("ada")
     assert {row["profile_id"] for row in before if row["type"] == "profile"} == {"ada", "a-d-a"}
     with going_on(shop):
@@ -186,6 +192,7 @@ def test_a_person_is_exported_erased_and_begins_anew(
         "sessions": 2,
         "replay_chunks": 1,
         "dead_letters": 1,
+        "cohort_members": 2,
         "profiles": 2,
     }
     for command in (("export", shop.id, "ada"), ("erase", shop.id, "nobody-here", "--yes")):
