@@ -110,6 +110,8 @@ def _send_lines(producer: Producer, letters: list[Letter]) -> None:
 def _why_not(letter: Letter) -> str | None:
     if letter.reason in _CUT:
         return "The letter has only the beginning of its message, or none: all that is left is weir dead-letters drop."
+    if not letter.value:
+        return "What it held is not kept any more."
     if letter.stage == "store":
         return None if original(letter.name.topic) in _TABLES else f"No table is filled from {letter.name.topic}."
     if letter.name.topic not in (topics.RAW, topics.PROFILE_OPS):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
@@ -156,6 +157,28 @@ def test_nothing_is_noted_as_sent_that_kafka_did_not_take(schema: Client, monkey
         with pytest.raises(DeadLettersError, match="Run it again"):
             replay(schema, NO_KAFKA, found(schema, Selection(names=[each])), quiet)
     assert {each.name for each in found(schema)} == {raw, operation}
+
+
+def test_what_old_letters_held_goes_and_that_they_were_stays(schema: Client) -> None:
+    now = datetime.now(UTC)
+    place = {"project_id": "shop", "topic": topics.RAW, "epoch": 7, "partition": 1, "line": 0, "stage": "workers"}
+    for offset, days in enumerate((1, 398, 402, 900)):
+        row = {**place, "offset": offset, "reason": "not_json", "value": "{", "detail": "no object", "stamp": now}
+        row["log_stamp"] = now - timedelta(days=days)
+        schema.insert("dead_letters", [list(row.values())], column_names=list(row))
+    schema.command("system start ttl merges dead_letters")
+    schema.command("optimize table dead_letters final")
+    held = "select offset, value, detail, reason from dead_letters order by offset"
+    assert schema.query(held).result_rows == [
+        (0, "{", "no object", "not_json"),
+        (1, "{", "no object", "not_json"),
+        (2, "", "", "not_json"),
+        (3, "", "", "not_json"),
+    ]
+    old = [letter for letter in read_letters(schema, Selection(), 10) if letter.name.offset >= 2]
+    assert len(old) == 2
+    done = replay(schema, NO_KAFKA, old, lambda _: None)
+    assert (done.replayed, set(done.refused.values())) == (0, {"What it held is not kept any more."})
 
 
 def test_of_a_message_that_was_no_row_the_good_lines_are_stored_once(schema: Client) -> None:
