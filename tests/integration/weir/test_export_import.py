@@ -1,6 +1,8 @@
 """Rows exported, imported elsewhere, and imported again: what stands there in the end is the same."""
 
 import json
+import re
+import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from confluent_kafka import Producer
 from schemas.partition import partition_of
 from schemas.topics import RAW
 from sinks.import_rows import BATCH_ROWS, Progress
+from tests.broker import REPOSITORY
 from tests.stack import Stack
 from weir.cli import cli
 from weir.import_file import import_file
@@ -243,3 +246,11 @@ def test_every_table_can_be_exported(here: Stack, tmp_path: Path) -> None:
         for ending in ("jsonl", "csv", "parquet"):
             result = weir("export", name, "--output", str(tmp_path / f"{name}.{ending}"))
             assert result.exit_code == 0, (name, ending, result.output, result.exception)
+
+
+def test_what_the_store_takes_is_told_by_the_commands_of_its_page(here: Stack) -> None:
+    page = (REPOSITORY / "docs" / "store.md").read_text()
+    (block,) = re.findall(r"```sh\n(.*?)```", page[: page.index("## The data set")], re.DOTALL)
+    sizes, disks = [weir(*shlex.split(line)[1:]).output for line in block.splitlines()]
+    assert any(line.startswith('"events",') and "iB" in line for line in sizes.splitlines())
+    assert '"default"' in disks

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.broker import REPOSITORY
 from weir import doctor
 from weir.local.broker import LocalBroker
 from weir.local.ports import free_ports
@@ -193,3 +194,12 @@ def test_the_city_database_is_told_of_and_never_a_problem(tmp_path: Path) -> Non
 def test_what_other_programs_say_is_told_without_colours(programs: Path) -> None:
     _program(programs, "mvn", "\033[1mApache Maven 3.8.7\033[m")
     assert doctor.check_maven().found == "Apache Maven 3.8.7"
+
+
+def test_every_port_is_in_the_quickstart_and_of_a_second_stack_too() -> None:
+    text = (REPOSITORY / "docs" / "quickstart.md").read_text()
+    second = text[text.index("second.env") :]
+    for _, port, variable in doctor.named_ports(Settings(workers=1, auditor=True)):
+        assert f"{port}" in text, variable
+        assert f"`{variable}`" in text
+        assert f"{variable}=" in second
