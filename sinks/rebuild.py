@@ -110,10 +110,8 @@ def rebuild(
     since: datetime,
     until: datetime,
     progress: Progress | None = None,
-    note: Progress | None = None,
 ) -> int:
     """Make all pieces in [``since``, ``until``) anew, equal or not, but those that retention has taken; how many.
-    ``note`` is told what was passed over, if anything.
 
     What holds for ``repair`` holds here.
 
@@ -126,13 +124,25 @@ def rebuild(
     except ClickHouseError as error:
         raise _failed(rollup, error) from error
     wanted = [piece for piece in pieces if piece >= kept.everywhere]
-    if note is not None and (passed := len(pieces) - len(wanted)):
-        note(
-            f"{rollup.table}: {passed:,} {rollup.grain}s before {kept.everywhere:%Y-%m-%d} stay as they are, for "
-            "retention has taken their rows"
-        )
     remake(client, settings, rollup, wanted, progress)
     return len(wanted)
+
+
+def left_alone(client: Client, since: datetime) -> list[str]:
+    """Which part of the time from ``since`` on ``rebuild`` leaves as it is, because retention took rows of it: in words,
+    by project.
+
+    :raises ClickHouseError: ClickHouse refuses.
+    """
+    kept = read_retained(client)
+    found = {project: kept.kept_from(project) for project in sorted(kept.projects)}
+    if kept.everywhere > since:
+        return [f"all before {kept.everywhere:%Y-%m-%d}", *(_before(found, kept.everywhere))]
+    return list(_before(found, since))
+
+
+def _before(found: Mapping[str, datetime], since: datetime) -> Iterator[str]:
+    return (f"{project} before {moment:%Y-%m-%d}" for project, moment in found.items() if moment > since)
 
 
 def remake(
