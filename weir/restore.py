@@ -45,6 +45,7 @@ from weir.clickhouse import clickhouse
 from weir.erasure import erase_again, erase_person
 from weir.errors import WeirError
 from weir.local.demo_project import PROJECT as DEMO
+from weir.local.demo_project import add_demo_clients
 from weir.prepare import control_database, make_topics, sink_settings
 from weir.restore_state import restore_state
 from weir.settings import Settings
@@ -151,6 +152,8 @@ def _restore_control(settings: Settings, manifest: Manifest, tell: Tell) -> bool
                 return False
         tell("restoring the control database")
         _load_control(engine, settings.backups / manifest.name)
+        # The keys that weir up has shown for the demo project of this machine are to go on working.
+        add_demo_clients(engine, settings.home)
     make_topics(settings, demo=False, adopt=True)
     return True
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from control.clients import NewClient, authenticate, create_client, delete_client
+from control.clients import NewClient, authenticate, create_client, delete_client, hash_secret
 from control.models import Client, Organization
 from control.projects import create_organization, create_project, find_project
 from schemas.control import ClientType
@@ -67,6 +67,30 @@ def ensure_demo_project(engine: Engine, home: Path) -> DemoProject:
             _write(home, demo)
         session.commit()
     return demo
+
+
+def add_demo_clients(engine: Engine, home: Path) -> None:
+    """Have the two clients that this home's owner was shown in a control database that came from elsewhere too, beside
+    its own. Nothing where there is no demo project. Safe to repeat.
+    """
+    known = read_demo_project(home)
+    with Session(engine) as session:
+        project = find_project(session, PROJECT)
+        if known is None or project is None:
+            return
+        for client_type, shown in ((ClientType.WRITE, known.write), (ClientType.READ, known.read)):
+            if session.get(Client, shown.client_id) is None:
+                session.add(
+                    Client(
+                        id=shown.client_id,
+                        organization_id=project.organization_id,
+                        project_id=PROJECT,
+                        type=client_type.value,
+                        name=f"demo {client_type.value}",
+                        secret_hash=hash_secret(shown.client_secret),
+                    )
+                )
+        session.commit()
 
 
 def _client(session: Session, client_type: ClientType, known: Credentials | None) -> Credentials:

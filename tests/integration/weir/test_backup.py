@@ -151,6 +151,16 @@ def _beside(beside: Installation, name: str, keys: dict[str, str], project_id: s
     events, different, *_ = beside.numbers()
     assert events == different > 0
     assert project_id in beside.stack.weir("project", "list").stdout
+    # Keys of the backup are good, and so are those that this machine's owner was shown before.
+    shown = beside.stack.demo.write
+    own = {"openpanel-client-id": shown.client_id, "openpanel-client-secret": shown.client_secret}
+    hello = {"type": "track", "payload": {"name": "hello"}}
+
+    def taken() -> bool:
+        url = f"{beside.stack.gateway_url}/track"
+        return all(httpx.post(url, json=hello, headers=each, timeout=30).is_success for each in (keys, own))
+
+    beside.stack.wait_for(taken, "both keys are good")
     profile = f"from weir.profiles where project_id = '{project_id}' and profile_id = 'bob'"
     bob = httpx.post(beside.stack.store_url, content=f"select max(version) {profile}", timeout=30).text
     # A profile goes on from where it was: a version of before would never be seen.
