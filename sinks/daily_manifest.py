@@ -11,11 +11,13 @@ from clickhouse_connect.driver.client import Client
 
 from sinks.daily_days import Day, DaySignature
 from sinks.rollup_pieces import at
+from sinks.sql_text import literal
 
 TABLES = ("daily_values", "daily_pages")
 """What is there of a folded day."""
 _KEPT_MINUTES = 10
 """How long rows of a day that was folded anew or forgotten stay, for questions that are on their way."""
+_SWEPT_AT_ONCE = 1_000
 _MUTATION = {"mutations_sync": 2, "lightweight_deletes_sync": 2}
 _COLUMNS = (
     *("project_id", "started", "ended", "revision", "is_forgotten"),
@@ -112,9 +114,13 @@ def sweep(client: Client) -> int:
     )
     swept = 0
     for table in TABLES:
-        stale = f"(project_id, revision) not in ({current}) and (project_id, started) not in ({recent})"
-        rows = client.query(f"select count() from {table} where {stale}").result_rows[0][0]
-        if rows:
-            client.command(f"delete from {table} where {stale}", settings=_MUTATION)
-        swept += int(rows)
+        stale = client.query(
+            f"select project_id, revision, count() from {table} where (project_id, revision) not in ({current}) "
+            f"and (project_id, started) not in ({recent}) group by project_id, revision order by revision "
+            f"limit {_SWEPT_AT_ONCE}"
+        ).result_rows
+        if stale:
+            rows = ", ".join(f"({literal(str(project))}, {revision})" for project, revision, _ in stale)
+            client.command(f"delete from {table} where (project_id, revision) in ({rows})", settings=_MUTATION)
+        swept += sum(int(number) for *_, number in stale)
     return swept
