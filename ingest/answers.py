@@ -1,8 +1,7 @@
 """What the gateway answers: refusals with a machine-readable reason, and the headers every answer carries."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -34,8 +33,7 @@ _PHRASES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A whole answer, before the headers that every answer carries."""
 
     status: int
@@ -102,7 +100,7 @@ async def send_answer(send: Send, answer: Answer, extra: Headers | None = None) 
     """Send a whole answer, readable from pages of any origin."""
     headers = [
         (b"content-type", answer.content_type),
-        (b"content-length", str(len(answer.body)).encode()),
+        (b"content-length", b"%d" % len(answer.body)),
         _ALLOW_ANY,
         _EXPOSE,
         *answer.headers,

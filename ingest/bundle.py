@@ -104,7 +104,7 @@ class Bundle:
         self._received_ms = received_ms
         self._ip = ip
         self._sender = sender = describe_sender(headers)
-        self._key = _name_of(headers.get(b"idempotency-key", b""))
+        self._key = _name_of(headers[b"idempotency-key"]) if b"idempotency-key" in headers else ""
         self._asked = 0
         self._protocol = protocol
         self._write_sender(sender)
@@ -157,11 +157,11 @@ class Bundle:
         lines = alike.lines if alike.lines is not None else self._lines_of(event, visitor.device_id, event_id)
         lines.append(line)
         self.counts[alike.kind] = self.counts.get(alike.kind, 0) + 1
-        settled = Settled(event_id, *visitor)
+        settled = tuple.__new__(Settled, (event_id, *visitor))
         if moment is not alike.moment:
             alike.moment = moment
             if alike.begins:
-                self._gateway.visitors.remember(self._project.id, visitor.device_id, moment.time_ms, event_id)
+                self._session_changed(visitor.device_id, moment.time_ms, event_id)
         if given_id and alike.begins:
             self._named[visitor.device_id, event_id] = settled
         return settled
@@ -228,9 +228,16 @@ class Bundle:
         """An event of the visitor's was taken."""
         *_, time_ms, other = place
         if place not in self._visitors:
-            self._visitors[place] = visitor
             if not other:
-                self._gateway.visitors.remember(self._project.id, visitor.device_id, time_ms, event_id)
+                self._session_changed(visitor.device_id, time_ms, event_id)
+            self._visitors[place] = visitor
+
+    def _session_changed(self, device_id: str, time_ms: int, event_id: str) -> None:
+        """An event made a session of the device's, or made it longer: whatever was found before may be found elsewhere
+        now.
+        """
+        self._gateway.visitors.remember(self._project.id, device_id, time_ms, event_id)
+        self._visitors.clear()
 
     def _write(
         self, event: SentEvent, settled: Settled, head: bytes, moment: _Moment, also_id: str, ip: str, user_agent: str
@@ -320,17 +327,19 @@ class Bundle:
             lines = self._by_owner[owner] = self.lines.setdefault(partition, [])
         return lines
 
-    async def durable(self) -> None:
-        """Return when Kafka has all of them.
+    def durable(self) -> asyncio.Future[Any]:
+        """Hand all of them over. The future is done when they are durable; it raises `Refusal` (503) when that is not
+        known to be so.
 
-        :raises Refusal: 503, when that is not known to be so.
+        :raises Refusal: 503, at once, as `Envelopes.add`.
         """
         add = self._gateway.envelopes.add
+        if len(self.lines) == 1:
+            ((partition, lines),) = self.lines.items()
+            if len(lines) == 1:
+                return add(partition, lines)
         futures = [add(partition, portion) for partition, lines in self.lines.items() for portion in portions(lines)]
-        if len(futures) == 1:
-            await futures[0]
-        else:
-            await asyncio.gather(*futures)
+        return futures[0] if len(futures) == 1 else asyncio.gather(*futures)
 
 
 def _name_of(key: bytes) -> str:

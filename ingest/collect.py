@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
-from time import monotonic
+from collections.abc import Mapping
+from time import monotonic, perf_counter
 from typing import NamedTuple
 
 from ingest.access import Admission
@@ -29,7 +29,7 @@ from ingest.gateway import Gateway
 from ingest.limits import TooLargeAltogether, read_body, room_for_events
 from ingest.protocols.protocol import EventsLater, Protocol, Request, SentEvent, Settled, Submission, Verdict
 from ingest.rules import BotDropped
-from ingest.turns import Turn
+from ingest.turns import ALWAYS_SMALL, AT_ONCE, Turn
 from schemas.raw_event import RawKind
 
 log = logging.getLogger(__name__)
@@ -41,19 +41,23 @@ _TURN_SECONDS = 0.005
 
 
 class _Work:
-    """The time that was spent on a request alone, in seconds, from when this is made until `pause`."""
+    """The time that is spent on a request alone, from when this is made."""
 
-    __slots__ = ("_since", "seconds")
+    __slots__ = ("_since",)
 
     def __init__(self) -> None:
-        self.seconds = 0.0
-        self.go_on()
+        self._since = perf_counter()
 
-    def go_on(self) -> None:
-        self._since = time.perf_counter()
+    @property
+    def seconds(self) -> float:
+        """So far."""
+        return perf_counter() - self._since
 
-    def pause(self) -> None:
-        self.seconds += time.perf_counter() - self._since
+    async def let_others(self) -> None:
+        """Others get their turn, which is not counted."""
+        paused = perf_counter()
+        await asyncio.sleep(0)
+        self._since += perf_counter() - paused
 
 
 class _Admitted(NamedTuple):
@@ -86,15 +90,17 @@ class Collect:
             await send_preflight(send, headers.get(b"access-control-request-headers"))
             return
         gateway = self._gateway
-        extra = [(name, value) for name in _REQUEST_IDS if (value := headers.get(name))]
+        extra = _echoed(headers)
         peer = scope["client"]
         seen = gateway.client_ip.seen(headers, peer[0] if peer else "")
         gateway.busy.begin()
         spoken = self
-        turn = Turn(None)
+        turn = AT_ONCE
         try:
-            body, received_ms = await self._read(scope, receive, headers, seen)
-            turn = await gateway.turns.begin(body, b"content-encoding" in headers)
+            received_ms = self._begin(scope, headers, seen)
+            body = await read_body(receive, headers.get(b"content-length"), self._limit, gateway.arriving)
+            if len(body) > ALWAYS_SMALL:
+                turn = await gateway.turns.begin(body, b"content-encoding" in headers)
             work = _Work()
             try:
                 request = self._request(scope, headers, body, received_ms)
@@ -103,11 +109,14 @@ class Collect:
                     spoken = self._sharing[chosen.name]
                 admitted = spoken._admit(request, seen, work)
             except Refusal as refusal:
-                work.pause()
                 gateway.rules.blame(refusal, seen, headers, work.seconds)
                 raise
-            work.pause()
-            answer = admitted if isinstance(admitted, Answer) else await spoken._take(admitted, turn, extra)
+            if isinstance(admitted, Answer):
+                answer = admitted
+            elif admitted.allowance is None:
+                answer = await spoken._settle(admitted, turn)
+            else:
+                answer = await spoken._take(admitted, admitted.allowance, turn, extra)
             await send_answer(send, answer, extra)
         except Refusal as refusal:
             await spoken._refuse(send, refusal, extra)
@@ -129,8 +138,8 @@ class Collect:
     def _count_refusal(self, refusal: Refusal) -> None:
         self._gateway.metrics.refused.labels(self._protocol.name, str(refusal.status), refusal.reason).inc()
 
-    async def _read(self, scope: Scope, receive: Receive, headers: RequestHeaders, seen: str) -> tuple[bytes, int]:
-        """The body as it came, and when it began to."""
+    def _begin(self, scope: Scope, headers: RequestHeaders, seen: str) -> int:
+        """Whether to read the request's body at all. Returns when it began to come."""
         if scope["method"] not in self._protocol.methods:
             methods = self._protocol.methods
             allowed = [(b"allow", ", ".join((*methods, "OPTIONS")).encode())]
@@ -138,8 +147,7 @@ class Collect:
             raise Refusal(405, "method_not_allowed", message, headers=allowed)
         received_ms = time.time_ns() // 1_000_000
         self._gateway.rules.before(seen, headers)
-        declared = headers.get(b"content-length")
-        return await read_body(receive, declared, self._limit, self._gateway.arriving), received_ms
+        return received_ms
 
     def _request(self, scope: Scope, headers: RequestHeaders, body: bytes, received_ms: int) -> Request:
         if (encoding := headers.get(b"content-encoding")) is not None:
@@ -157,23 +165,25 @@ class Collect:
         admission, allowance = rules.admit(submission, request.headers, seen, ip, request.received_ms)
         return _Admitted(request, submission, seen, ip, admission, allowance, work)
 
-    async def _take(self, admitted: _Admitted, turn: Turn, extra: Headers) -> Answer:
-        """``turn``: ends when the events are settled; ``extra``: headers of the answer, to which those are added that
-        the rules want.
-        """
+    async def _take(self, admitted: _Admitted, allowance: Allowance, turn: Turn, extra: Headers) -> Answer:
+        """As `_settle`; ``extra``: headers of the answer, to which those are added that the limits want."""
         try:
-            return await self._settle(turn, admitted)
+            return await self._settle(admitted, turn)
         finally:
-            if admitted.allowance is not None:
-                extra += admitted.allowance.headers
+            extra += allowance.headers
 
-    async def _settle(self, turn: Turn, admitted: _Admitted) -> Answer:
+    async def _settle(self, admitted: _Admitted, turn: Turn) -> Answer:
+        """``turn``: ends when the events are settled."""
         protocol, gateway = self._protocol, self._gateway
         request, submission, _, ip, admission, allowance, _ = admitted
         bundle = Bundle(gateway, protocol.name, request.headers, ip, admission, request.received_ms, self._room)
         if submission.asks:
             return protocol.accepted(request, [bundle.asker()])
-        verdicts = await self._verdicts(bundle, admitted)
+        events = submission.events
+        if type(events) is tuple and len(events) == 1:
+            verdicts = [self._only_verdict(bundle, events[0], admitted)]
+        else:
+            verdicts = await self._verdicts(bundle, admitted)
         # Kafka's time is nobody else's.
         turn.end()
         if allowance is None:
@@ -186,40 +196,44 @@ class Collect:
             except Refusal:
                 allowance.give_back(taken)
                 raise
-        gateway.rules.taken(admission, sum(bundle.counts.values()), request.received_ms)
-        for kind, count in bundle.counts.items():
-            self._accepted[kind].inc(count)
+        self._count(bundle.counts, admitted)
         return protocol.accepted(request, verdicts)
+
+    def _count(self, counts: Mapping[RawKind, int], admitted: _Admitted) -> None:
+        total = 0
+        for kind, count in counts.items():
+            self._accepted[kind].inc(count)
+            total += count
+        self._gateway.rules.taken(admitted.admission, total, admitted.request.received_ms)
+
+    def _only_verdict(self, bundle: Bundle, event: SentEvent | Refusal, admitted: _Admitted) -> Verdict:
+        """As `_verdicts`, of a request that brought one event."""
+        try:
+            verdict = self._verdict(bundle, event)
+        except Refusal as refusal:
+            self._blame(refusal, admitted)
+            raise
+        if type(verdict) is not Settled:
+            self._blame(verdict, admitted)
+        return verdict
 
     async def _verdicts(self, bundle: Bundle, admitted: _Admitted) -> list[Verdict]:
         """What becomes of each event. Others get their turn in between: what an event takes is up to its sender."""
         verdicts = list[Verdict]()
+        events = admitted.submission.events
+        until = monotonic() + _TURN_SECONDS
         try:
-            events = admitted.submission.events
-            given = events.one_by_one() if isinstance(events, EventsLater) else events
-            await self._judge(bundle, given, admitted.work, verdicts)
+            for event in events.one_by_one() if isinstance(events, EventsLater) else events:
+                verdicts.append(self._verdict(bundle, event))
+                if monotonic() > until:
+                    await admitted.work.let_others()
+                    until = monotonic() + _TURN_SECONDS
         except Refusal as refusal:
             self._blame(refusal, admitted)
             raise
         if verdicts and not any(isinstance(verdict, Settled) for verdict in verdicts):
             self._blame(verdicts[0], admitted)
         return verdicts
-
-    async def _judge(
-        self, bundle: Bundle, events: Iterable[SentEvent | Refusal], work: _Work, verdicts: list[Verdict]
-    ) -> None:
-        work.go_on()
-        until = monotonic() + _TURN_SECONDS
-        try:
-            for event in events:
-                verdicts.append(self._verdict(bundle, event))
-                if monotonic() > until:
-                    work.pause()
-                    await asyncio.sleep(0)
-                    work.go_on()
-                    until = monotonic() + _TURN_SECONDS
-        finally:
-            work.pause()
 
     def _blame(self, verdict: Verdict, admitted: _Admitted) -> None:
         """Nothing of the request is taken, and here is why."""
@@ -237,6 +251,13 @@ class Collect:
                 raise  # not this event's fault: all of the request shall come again, or in parts
             self._count_refusal(refusal)
             return refusal
+
+
+def _echoed(headers: RequestHeaders) -> Headers:
+    """The headers that come back with the answer."""
+    if _REQUEST_IDS[0] in headers or _REQUEST_IDS[1] in headers:
+        return [(name, value) for name in _REQUEST_IDS if (value := headers.get(name))]
+    return []
 
 
 def header_map(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

@@ -18,6 +18,9 @@ from ingest.tracing import TracedEnvelopes, current_request
 from schemas.envelope import MAX_BYTES, MAX_LINES, Headers, envelope_headers, join_lines
 from schemas.topics import MAX_RAW_MESSAGE_BYTES
 
+_BUNDLE_LINES = 50
+"""A request that brings as many is a bundle already: it does not wait for others."""
+
 Report = Callable[[str | None], None]
 """Told once what became of an envelope: None when it is durable, else why not."""
 
@@ -40,7 +43,9 @@ class _Envelope:
 
 
 class Envelopes:
-    """One open envelope per partition, closed after ``linger_ms``, 200 events or 256 KiB. Lives on one event loop."""
+    """One open envelope per partition, closed after ``linger_ms``, 200 events or 256 KiB, or behind a request that
+    brought many at once. Lives on one event loop.
+    """
 
     def __init__(
         self,
@@ -92,7 +97,6 @@ class Envelopes:
             envelope = None
         if envelope is None:
             envelope = self._open[partition] = _Envelope(partition)
-            envelope.timer = self._loop.call_later(self._linger, self._close, partition)
         future = self._loop.create_future()
         envelope.lines.extend(lines)
         envelope.waiting.append(future)
@@ -100,8 +104,10 @@ class Envelopes:
         if self._tracing is not None and (request := current_request()) is not None:
             envelope.requests.append(request)
         self._bytes += size
-        if len(envelope.lines) >= MAX_LINES or envelope.size >= MAX_BYTES:
+        if len(lines) >= _BUNDLE_LINES or len(envelope.lines) >= MAX_LINES or envelope.size >= MAX_BYTES:
             self._close(partition)
+        elif envelope.timer is None:
+            envelope.timer = self._loop.call_later(self._linger, self._close, partition)
         return future
 
     async def drain(self, seconds: float) -> bool:

@@ -1,11 +1,9 @@
 """Bounds on what one request may bring, and reading a body no further than they allow."""
 
-import asyncio
 from collections.abc import Callable, MutableMapping
-from functools import partial
 from typing import Any
 
-from ingest.answers import Receive, Refusal, bad_request, unavailable
+from ingest.answers import Receive, Refusal, bad_request
 from ingest.arriving import Arriving
 from schemas.raw_event import RawKind
 from schemas.topics import MAX_RAW_MESSAGE_BYTES, MAX_REPLAY_MESSAGE_BYTES
@@ -22,8 +20,6 @@ MAX_SESSION_ID = 64
 MAX_EVENT_NAME = 80
 _SAID_AGAIN = 8 * 1024 * 1024
 """What a sender's headers and what is said of all events may add to a batch."""
-BODY_SECONDS = 15.0
-"""A body has to be here by then: whoever sends it a byte at a time must not hold a connection for ever."""
 
 
 def too_large(limit: int) -> Refusal:
@@ -54,25 +50,15 @@ async def read_body(receive: Receive, declared: bytes | None, limit: int, arrivi
     """The request's body. ``declared`` is its Content-Length header.
 
     :raises Refusal: ``too_large`` as soon as it is known, without reading the rest; ``incomplete`` when the client
-        went away in the middle; ``body_too_slow`` (408) when it is not whole after ``BODY_SECONDS``; ``overloaded``
-        (503) when it was given up for others.
+        went away in the middle; ``body_too_slow`` (408) and ``overloaded`` (503) as `Arriving.body` tells.
     """
     if declared is not None and (not declared.isdigit() or len(declared) > 20 or int(declared) > limit):
         raise too_large(limit)
-    given_up = False
-    try:
-        async with asyncio.timeout(BODY_SECONDS) as time_limit:
-            message = await receive()
-            if message["type"] == "http.request" and not message.get("more_body"):
-                return _whole(message, limit)
-            try:
-                return await _read(message, receive, limit, partial(arriving.more, time_limit))
-            finally:
-                given_up = arriving.end(time_limit)
-    except TimeoutError:
-        if given_up:
-            raise unavailable("overloaded", "Too many large bodies are on their way in.") from None
-        raise Refusal(408, "body_too_slow", f"The body was not whole after {BODY_SECONDS:.0f} seconds.") from None
+    with arriving.body() as body:
+        message = await receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            return _whole(message, limit)
+        return await _read(message, receive, limit, body.more)
 
 
 def _whole(message: MutableMapping[str, Any], limit: int) -> bytes:

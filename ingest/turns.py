@@ -6,14 +6,14 @@ from ingest.answers import unavailable
 
 MAX_WAITING_BYTES = 32 * 1024 * 1024
 _LARGE = 64 * 1024
-_LARGE_PACKED = 2 * 1024
-"""Packed a thousand times as small, it is some megabytes when it is unpacked."""
+ALWAYS_SMALL = 2 * 1024
+"""Packed a thousand times as small, a longer body is some megabytes when it is unpacked."""
 
 
 def is_large(body: bytes, packed: bool) -> bool:
     """Whether a body may take so long to read that others would notice. ``packed``: it came with a Content-Encoding."""
     if packed or not body.startswith((b"{", b"[")):
-        return len(body) > _LARGE_PACKED
+        return len(body) > ALWAYS_SMALL
     return len(body) > _LARGE
 
 
@@ -30,6 +30,10 @@ class Turn:
             lock.release()
 
 
+AT_ONCE = Turn(None)
+"""The turn of a request that waits for nobody."""
+
+
 class Turns:
     """Turns of large requests, in the order in which they were whole. Lives on one event loop."""
 
@@ -44,7 +48,7 @@ class Turns:
         :raises Refusal: ``overloaded`` (503) when too much is waiting.
         """
         if not is_large(body, packed):
-            return Turn(None)
+            return AT_ONCE
         if self._waiting and self._waiting + len(body) > self._limit:
             raise unavailable("overloaded", "Too many large requests are waiting to be read.")
         self._waiting += len(body)

@@ -40,6 +40,11 @@ _MAX_CHUNK_INDEX = 65_535
 _MAX_CHUNK_EVENTS = 2**31 - 1
 _MAX_AMOUNT = 2**53
 
+_NOTHING_MORE = SentEvent(_TRACK, {})[4:]
+"""What most events do not say."""
+_made = tuple.__new__
+"""Makes an event of all its fields, at a third of what the class takes for it: most of a batch need nothing else."""
+
 Parser = Callable[[dict[str, Any]], SentEvent]
 
 
@@ -70,12 +75,14 @@ def parse_track(payload: dict[str, Any]) -> SentEvent:
     """An event that happened. Time, address and person that stand among its properties are taken out of them."""
     get = payload.get
     name = check_name(get("name"))
-    properties = _properties(payload)
+    properties = get("properties")
+    if type(properties) is not dict:
+        properties = _properties(payload)
     groups = [] if (given := get("groups")) is None else _ids(given, "groups")
     profile_id = "" if (given := get("profileId")) is None else _profile_id(given)
     track = {"name": name, "properties": properties, "groups": groups}
     if _MEANT.isdisjoint(properties):
-        return SentEvent(_TRACK, track, "", profile_id)
+        return _made(SentEvent, (_TRACK, track, "", profile_id, *_NOTHING_MORE))
     if "__revenue" in properties:
         _check_revenue(name, properties)
     timestamp = properties.pop("__timestamp", None)

@@ -1,7 +1,6 @@
 """Plausible's protocol: ``POST /api/event``, spoken by its script; the page's domain takes the place of a key."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -156,7 +155,7 @@ def _accepted(_: Request, verdicts: Sequence[Verdict]) -> Answer:
         return _OK
     # Of a sale that is taken and whose money is not, the header says why.
     answer = refused(refusal) if refusal is verdicts[0] else _OK
-    return replace(answer, headers=(*answer.headers, *refusal_headers(refusal)))
+    return answer._replace(headers=(*answer.headers, *refusal_headers(refusal)))
 
 
 def refused(refusal: Refusal) -> Answer:

@@ -54,7 +54,7 @@ def _accepted(request: Request, verdicts: Sequence[Verdict]) -> Answer:
     refusals = [verdict for verdict in verdicts if isinstance(verdict, Refusal)]
     blamed = [refusal for refusal in refusals if refusal.status >= 400 and refusal.reason != "recording_not_stored"]
     if len(refusals) == len(verdicts) and blamed:
-        return replace(refused(blamed[0]), headers=tuple(refusal_headers(blamed[0])))
+        return refused(blamed[0])._replace(headers=tuple(refusal_headers(blamed[0])))
     return Answer(204, b"") if b"beacon=1" in request.query.split(b"&") else _TAKEN
 
 

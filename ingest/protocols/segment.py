@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl
@@ -142,7 +141,7 @@ def _verdicts(success: Callable[[Sequence[Refusal]], Answer], failure: Callable[
         if not refused or len(refused) < len(verdicts):
             return success(refused)
         answer = failure(refused[0])
-        return replace(answer, headers=(*answer.headers, *refusal_headers(refused[0])))
+        return answer._replace(headers=(*answer.headers, *refusal_headers(refused[0])))
 
     return accepted
 

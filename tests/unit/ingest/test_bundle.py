@@ -172,6 +172,18 @@ def test_an_event_like_the_one_before_makes_its_session_longer(gateway: Gateway)
     assert later.session_id == told[0].session_id
 
 
+def test_a_session_that_has_grown_takes_in_what_did_not_belong_to_it_before(gateway: Gateway) -> None:
+    """By the workers' rule: up to thirty minutes before its start, wherever that is by now."""
+    bundle = bundle_of(gateway)
+    devices = ["grown", "grown", "grown", "another", "grown"]
+    told = [
+        bundle.add(click(device_id=device, client_ms=NOW - ago * MINUTE)).session_id
+        for device, ago in zip(devices, [0, 50, 20, 20, 50], strict=True)
+    ]
+    assert told[1] != told[0]
+    assert told[2] == told[4] == told[0]
+
+
 def told_one_by_one(gateway: Gateway, events: list[SentEvent], *, anonymize: bool, apart: bool) -> list[object]:
     """What became of each event, and the lines; ``apart``: none is taken for one like that before it."""
     record = ProjectRecord(id="shop", organization_id="acme", name="Shop", anonymize_ip=anonymize)

@@ -69,6 +69,15 @@ async def test_an_envelope_is_closed_by_its_lines(make: Callable[..., Envelopes]
     assert outbox.lines == [MAX_LINES]
 
 
+async def test_many_events_at_once_do_not_wait_for_others(make: Callable[..., Envelopes], outbox: Outbox) -> None:
+    envelopes = make()
+    envelopes.add(0, [b"a"])
+    envelopes.add(1, [b"a"])
+    envelopes.add(0, [b"b"] * 50)
+    assert [(partition, value.count(b"b")) for partition, value, _ in outbox.sent] == [(0, 50)]
+    assert outbox.lines == [51]
+
+
 async def test_events_of_one_request_stay_together(make: Callable[..., Envelopes], outbox: Outbox) -> None:
     envelopes = make()
     for _ in range(MAX_LINES - 1):

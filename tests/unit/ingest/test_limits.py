@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from ingest import limits
 from ingest.answers import Receive, Refusal
 from ingest.arriving import Arriving
 from ingest.limits import read_body
@@ -40,10 +39,9 @@ def test_a_body_is_put_together() -> None:
 
 
 @pytest.mark.parametrize("messages", [[], [part(b"{", more=True)]])
-def test_who_sends_too_slowly_is_told_so(monkeypatch: pytest.MonkeyPatch, messages: list[Message]) -> None:
-    monkeypatch.setattr(limits, "BODY_SECONDS", 0.01)
+def test_who_sends_too_slowly_is_told_so(messages: list[Message]) -> None:
     with pytest.raises(Refusal) as refused:
-        read(*messages)
+        asyncio.run(read_body(receiving(*messages), None, 10, Arriving(seconds=0.01)))
     assert (refused.value.status, refused.value.reason) == (408, "body_too_slow")
 
 
@@ -62,6 +60,35 @@ def test_what_is_refused_and_why(messages: list[Message], declared: bytes | None
     with pytest.raises(Refusal) as refused:
         read(*messages, declared=declared)
     assert refused.value.reason == reason
+
+
+def test_each_body_has_a_time_of_its_own() -> None:
+    assert asyncio.run(_one_after_the_other()) == [b"whole", "body_too_slow", "body_too_slow", b"whole"]
+
+
+async def _one_after_the_other() -> list[object]:
+    arriving = Arriving(seconds=0.05)
+
+    async def read_one(*messages: Message) -> object:
+        try:
+            return await read_body(receiving(*messages), None, 10, arriving)
+        except Refusal as refusal:
+            return refusal.reason
+
+    found = [await read_one(part(b"whole"))]
+    waiting = [asyncio.create_task(read_one())]
+    await asyncio.sleep(0.01)
+    waiting.append(asyncio.create_task(read_one(part(b"half", more=True))))
+    found += await asyncio.wait_for(asyncio.gather(*waiting), 10)
+    return [*found, await read_one(part(b"whole"))]
+
+
+async def test_a_request_that_is_to_end_is_not_answered() -> None:
+    task = asyncio.create_task(read_body(receiving(part(b"half", more=True)), None, 10, Arriving()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 def test_bodies_held_back_make_room_for_others() -> None:
