@@ -35,7 +35,7 @@ from sinks.erased_rows import (
 from sinks.erasure_wait import ErasureError, await_tables
 from sinks.errors import SinkError
 from sinks.kafka_log import KafkaLog
-from sinks.person_export import export_person
+from sinks.person_export import also_devices, export_person
 from sinks.rebuild import remake
 from sinks.rollups import ROLLUPS
 from sinks.settings import SinkSettings
@@ -45,6 +45,7 @@ from weir.clickhouse import clickhouse
 from weir.errors import WeirError
 from weir.operations import erase_line, send_everywhere, send_operation, unlink_line
 from weir.prepare import control_database, sink_settings
+from weir.screen import counted
 from weir.settings import Settings
 
 LISTED, TOLD, COUNTED, DELETED = "listed", "told", "counted", "deleted"
@@ -52,6 +53,8 @@ LISTED, TOLD, COUNTED, DELETED = "listed", "told", "counted", "deleted"
 _ROUNDS = 10
 _CUT = ("erasure", "account", "epoch", "ends")
 """What of an erasure's progress says where in the log it was."""
+_ALSO_DEVICES = "also_devices"
+"""Which of the profile's ids were devices' too, for the receipt."""
 Progress = Callable[[str], None]
 
 
@@ -158,15 +161,20 @@ class _Run:
 
     def _begin(self, session: Session, project_id: str, any_id: str, is_device: bool, even_unknown: bool) -> Erasure:
         ids = resolve(self._client, self._settings.clickhouse_database, project_id, any_id, is_device=is_device)
-        is_listed = get_erasure(session, project_id, ids.person) is not None
-        if not (even_unknown or is_listed or _is_known(self._client, project_id, ids)):
+        before = get_erasure(session, project_id, ids.person)
+        if not (even_unknown or _is_known(self._client, project_id, ids)):
+            erased = "It was erased, and nothing of it came since. " if before is not None else ""
             raise WeirError(
-                f"{nothing_known(project_id, any_id)} "
+                f"{nothing_known(project_id, any_id)} {erased}"
                 "With --even-unknown what was received of it until now is kept out all the same."
             )
-        self._tell(f"{ids.person}: {len(ids.profiles)} ids and {len(ids.devices)} devices")
-        now = _now()
-        row = begin_erasure(session, project_id, ids.person, (ids.profiles, ids.devices), LISTED, now)
+        both = also_devices(self._client, project_id, ids.profiles, ids.devices)
+        devices = sum(each not in ids.profiles or each in both for each in ids.devices)
+        ids_told = counted(len(ids.profiles), "id", "ids")
+        self._tell(f"{ids.person}: {ids_told} and {counted(devices, 'device', 'devices')}")
+        both |= {*(_also_devices(before) or ())} if before is not None else set()
+        row = begin_erasure(session, project_id, ids.person, (ids.profiles, ids.devices), LISTED, _now())
+        note(row, LISTED, **{_ALSO_DEVICES: sorted(both)})
         self._publish(session)
         return row
 
@@ -261,7 +269,8 @@ class _Run:
             note(row, COUNTED)
             session.commit()
             raise ErasureError(f"Rows came back ({left}): run it again.")
-        finish(row, row.progress["counted"], {name: row.progress[name] for name in _CUT})
+        kept = {name: row.progress[name] for name in (*_CUT, _ALSO_DEVICES) if name in row.progress}
+        finish(row, row.progress["counted"], kept)
         session.commit()
 
     def again(self, project_id: str, profile_id: str) -> None:
@@ -294,13 +303,25 @@ def receipt(row: Erasure) -> dict[str, Any]:
         "project_id": row.project_id,
         "profile_id": row.profile_id,
         "profile_ids": list(row.profile_ids),
-        "device_ids": list(row.device_ids),
+        "device_ids": _shown_devices(row),
         "state": row.stage,
         "erased_at": _text(datetime.fromtimestamp(row.erased_at / 1000, UTC)),
         "begun_at": _text(row.begun_at),
         "finished_at": None if row.stage != DONE or row.finished_at is None else _text(row.finished_at),
         "removed": dict(row.removed),
     }
+
+
+def _also_devices(row: Erasure) -> list[str] | None:
+    """None of an erasure of before this was noted."""
+    found: list[str] | None = {**row.progress.get("cut", {}), **row.progress}.get(_ALSO_DEVICES)
+    return found
+
+
+def _shown_devices(row: Erasure) -> list[str]:
+    """The devices without ids that were only looked for as devices."""
+    both = _also_devices(row)
+    return [each for each in row.device_ids if both is None or each not in row.profile_ids or each in both]
 
 
 def _list(client: Client, cut: Cut, row: Erasure, visits: Mapping[str, Sequence[str]]) -> Found:

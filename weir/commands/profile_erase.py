@@ -1,17 +1,22 @@
 """`weir profile erase`, `erasures` and `export`: a person's data goes, or is handed over."""
 
 import json
-from typing import Any, BinaryIO
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import click
 
 from control.erasures import list_erasures
 from control.projects import get_project
 from sinks.person_export import export_person
+from sinks.whole_file import whole_file
 from weir.clickhouse import clickhouse
 from weir.control_data import reading
 from weir.erasure import erase_person, nothing_known, receipt, resolve
 from weir.errors import WeirError
+from weir.screen import counted
 from weir.settings import load
 
 _DEVICE = click.option("--device", "is_device", is_flag=True, help="The id is a device's.")
@@ -75,25 +80,31 @@ def erasures(project_id: str, *, as_json: bool) -> None:
 @click.argument("project_id")
 @click.argument("person_id")
 @_DEVICE
-@click.option("--output", type=click.File("wb"), default="-", help="A file; by default standard output.")
-def export(project_id: str, person_id: str, *, is_device: bool, output: BinaryIO) -> None:
-    """Everything stored of a person, as lines of JSON. Exit status 1 if that is nothing."""
+@click.option("--output", default="-", help="A file, which only its owner may read; by default standard output.")
+def export(project_id: str, person_id: str, *, is_device: bool, output: str) -> None:
+    """Everything stored of a person, as lines of JSON. Exit status 1, and no file, if that is nothing."""
     settings = load()
     with reading(settings) as session:
         get_project(session, project_id)
-    size = 0
-    with clickhouse(settings) as client:
+    with clickhouse(settings) as client, ExitStack() as stack:
         ids = resolve(client, settings.clickhouse_database, project_id, person_id, is_device=is_device)
-        for piece in export_person(client, project_id, ids.person, ids.profiles, ids.devices):
-            size += output.write(piece)
-    if not size:
-        raise WeirError(nothing_known(project_id, person_id))
+        try:
+            out = sys.stdout.buffer if output == "-" else stack.enter_context(whole_file(Path(output)))
+            pieces = export_person(client, project_id, ids.person, ids.profiles, ids.devices)
+            if not sum(out.write(piece) for piece in pieces):
+                raise WeirError(nothing_known(project_id, person_id))
+            out.flush()
+        except BrokenPipeError:
+            sys.exit(1)
+        except OSError as error:
+            raise WeirError(f"{output} cannot be written ({error.strerror or error}).") from error
 
 
 def _text(done: dict[str, Any]) -> str:
+    ids, devices = len(done["profile_ids"]), len(done["device_ids"])
     rows = ", ".join(f"{table} {number:,}" for table, number in done["removed"].items())
     return (
-        f"{done['project_id']}: {done['profile_id']} is erased, with {len(done['profile_ids'])} ids and "
-        f"{len(done['device_ids'])} devices, and what was received of them before {done['erased_at']}.\n"
+        f"{done['project_id']}: {done['profile_id']} is erased, with {counted(ids, 'id', 'ids')} and "
+        f"{counted(devices, 'device', 'devices')}, and what was received of them before {done['erased_at']}.\n"
         f"Rows removed: {rows}."
     )
