@@ -20,8 +20,8 @@ MAX_DAYS = 1_000
 MIN_DAYS = 4
 _UNFOLDED_SHARE = 3
 _KEPT_SECONDS = 1.0
-_KEPT_SMALL_SECONDS = 30.0
-"""For projects with little: what they have is answered from half hours, which is never wrong."""
+_KEPT_UNUSED_SECONDS = 30.0
+"""Where folded days are not read, as there are none or they hold little: half hours are never wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,14 @@ class Days:
     def folded(self, start: int, end: int, worth: int) -> FoldedDays | None:
         """How to answer from the days between two midnights; None if that is best done from half hours alone.
 
-        ``worth``: from so many events on it pays.
+        ``worth``: from so many events on it pays; 0: always, though nearly all is left to half hours.
         """
         asked = [day for day in self.ends if start <= day < end]
         total = sum(self.now.get(day, _NOTHING).events for day in asked)
         left = [day for day in asked if day not in self.revisions]
         left_events = sum(self.now.get(day, _NOTHING).events for day in left)
         is_little = len(left) * _UNFOLDED_SHARE <= len(asked) or left_events * _UNFOLDED_SHARE <= total
-        if len(left) == len(asked) or total < worth or not is_little:
+        if len(left) == len(asked) or (worth and not (is_little and total >= worth)):
             return None
         revisions = tuple(self.revisions[day] for day in asked if day in self.revisions)
         return FoldedDays(start, end, revisions, tuple(_joined((day, self.ends[day]) for day in left)))
@@ -87,6 +87,7 @@ def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 @dataclass(slots=True)
 class _Kept:
+    asked_at: float
     until: float
     days: "asyncio.Task[Days]"
 
@@ -119,16 +120,16 @@ class FoldedDaysReader:
         kept = self._kept.get((project_id, midnights))
         if kept is None:
             task = asyncio.create_task(self._asked(project_id, midnights))
-            kept = self._kept[project_id, midnights] = _Kept(now + self.kept_seconds, task)
+            kept = self._kept[project_id, midnights] = _Kept(now, now + self.kept_seconds, task)
         try:
             # Others may wait for it, too, when whoever asked first has gone.
             days = await asyncio.shield(kept.days)
         except Exception:
             self._kept.pop((project_id, midnights), None)
             raise
-        is_small = sum(tally.events for tally in days.now.values()) < self.worth
-        if is_small and self.kept_seconds:
-            kept.until = max(kept.until, now + _KEPT_SMALL_SECONDS)
+        is_unused = not days.revisions or sum(tally.events for tally in days.now.values()) < self.worth
+        if is_unused and self.kept_seconds:
+            kept.until = kept.asked_at + _KEPT_UNUSED_SECONDS
         return days
 
     async def _asked(self, project_id: str, midnights: tuple[int, ...]) -> Days:

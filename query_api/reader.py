@@ -74,7 +74,9 @@ class Reader:
 
     async def _values(self, project_id: str, values: Values, found: FoldedDays, limit: int) -> Rows:
         top = await self.ask(daily_lists.top_values(self.database, project_id, values, found, limit))
-        seen = await self.ask(daily_lists.visitors_of_values(self.database, project_id, values, found, top))
+        seen = top
+        if not values.are_few:
+            seen = await self.ask(daily_lists.visitors_of_values(self.database, project_id, values, found, top))
         visitors = {row["name"]: row["visitors"] for row in seen}
         sums = [f"all_{name}" for name in values.sums]
         return [

@@ -33,7 +33,7 @@ class QueryApiSettings(BaseSettings):
     query_daily_events: int = Field(
         3_000_000,
         ge=0,
-        description="Periods with fewer events are counted from half hours, which is as fast.",
+        description="With fewer events a period is counted as fast from half hours. 0: always from daily rollups.",
     )
     live_seconds: float = Field(3, gt=0, le=300, description="How often those who look on are told who is live.")
     live_feed: bool = Field(True, description="Whether live visitors are read from Kafka; else only counted.")

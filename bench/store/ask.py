@@ -60,7 +60,7 @@ def _ask_reader(client: Client, asked: Callable[[Reader], Awaitable[object]]) ->
         return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
 
     async def answer() -> None:
-        await asked(Reader(rows, DATABASE, FoldedDaysReader(rows, DATABASE, worth=0)))
+        await asked(Reader(rows, DATABASE, FoldedDaysReader(rows, DATABASE, worth=1)))
 
     asyncio.run(answer())
 

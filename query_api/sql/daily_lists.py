@@ -32,6 +32,8 @@ class Values:
     sums: Mapping[str, str]
     order: str
     conditions: tuple[str | In, ...] = ()
+    are_few: bool = False
+    """Whether sites have so few of them that bitmaps of all are read sooner than asking twice takes."""
 
     @property
     def name(self) -> str:
@@ -44,31 +46,39 @@ class Values:
         return (f"dimension = '{self.dimension}'", FOLDED)
 
 
-EVENT_NAMES = Values("event", EVENT_VISITORS, "name", {"events": "sum(events)"}, "events")
+EVENT_NAMES = Values("event", EVENT_VISITORS, "name", {"events": "sum(events)"}, "events", are_few=True)
+_FEW = {
+    *(Dimension.REFERRER_NAME, Dimension.REFERRER_TYPE, Dimension.UTM_SOURCE, Dimension.UTM_MEDIUM),
+    *(Dimension.COUNTRY, Dimension.DEVICE, Dimension.BROWSER, Dimension.OS),
+}
 
 
 def sessions_by(dimension: Dimension) -> Values:
     """The list of sessions by one of their properties."""
     conditions = (not_of_pairs(UNFOLDED),)
-    return Values(dimension.value, VISITS, dimension.value, OVER_SESSIONS, "sessions", conditions)
+    return Values(dimension.value, VISITS, dimension.value, OVER_SESSIONS, "sessions", conditions, dimension in _FEW)
 
 
 def top_values(database: str, project_id: str, values: Values, found: FoldedDays, limit: int) -> Query:
-    """The values that come first. Rows: ``name``, its ``hash``, and ``all_…`` of each sum."""
+    """The values that come first. Rows: ``name``, its ``hash``, and ``all_…`` of each sum; with their ``visitors`` at
+    once if `Values.are_few`.
+    """
+    merged, counted, united = (MERGED, COUNTED, {"visitors": UNITED}) if values.are_few else ({}, {}, {})
     folded = Select(
-        {"one": "value", **{each: f"toInt64(sum({each}))" for each in values.sums}},
+        {"one": "value", **merged, **{each: f"toInt64(sum({each}))" for each in values.sums}},
         DAILY_VALUES,
         where=values.is_folded,
         group_by="one",
     )
     rest = Select(
-        {"one": values.name, **{each: f"toInt64({expression})" for each, expression in values.sums.items()}},
+        {"one": values.name, **counted, **{each: f"toInt64({sums})" for each, sums in values.sums.items()}},
         values.rows,
+        joins=(numbers_of(values.rows),) if values.are_few else (),
         where=(UNFOLDED, *values.conditions),
         group_by="one",
     )
     select = Select(
-        {"name": "one", "hash": "cityHash64(one)", **{f"all_{each}": f"sum({each})" for each in values.sums}},
+        {"name": "one", "hash": "cityHash64(one)", **united, **{f"all_{each}": f"sum({each})" for each in values.sums}},
         together(folded, rest, found),
         group_by="name, hash",
         having=f"all_{values.order} > 0",

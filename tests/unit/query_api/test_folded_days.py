@@ -64,10 +64,14 @@ def test_what_is_left_is_told_in_stretches() -> None:
 
 
 @pytest.mark.parametrize(
-    ("folded", "worth"), [(set(), 0), ({0, 1, 2, 3}, 0), (set(range(10)), 101)], ids=["none", "few", "little"]
+    ("folded", "worth"), [(set(), 0), ({0, 1, 2, 3}, 1), (set(range(10)), 101)], ids=["none", "few", "little"]
 )
 def test_it_must_be_worth_it(folded: set[int], worth: int) -> None:
     assert days(folded).folded(0, DAY * 10, worth) is None
+
+
+def test_few_are_read_if_that_is_wanted() -> None:
+    assert days({9}).folded(0, DAY * 10, worth=0) == FoldedDays(0, DAY * 10, (109,), ((0, DAY * 9),))
 
 
 def test_days_without_anything_cost_nothing() -> None:
