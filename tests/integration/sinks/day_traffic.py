@@ -43,6 +43,7 @@ class Traffic:
     project_id: str
     sessions: list[_Session] = field(default_factory=list)
     sent: int = 0
+    begun: int = 0
     _waiting: dict[str, list[dict[str, Any]]] | None = None
 
     @contextmanager
@@ -83,14 +84,15 @@ class Traffic:
                 session.version += 1
                 self._insert("sessions", [cancelled, self._row(session, 1)])
                 return session
-        number = len(self.sessions)
+        number = self.begun
+        self.begun += 1
         country = ("DE", "SE", "")[number % 3]
-        begun = _Session(
+        session = _Session(
             f"{self.project_id}-{number}", device, moment, moment, int(name == "screen_view"), country, path
         )
-        self.sessions.append(begun)
-        self._insert("sessions", [self._row(begun, 1)])
-        return begun
+        self.sessions.append(session)
+        self._insert("sessions", [self._row(session, 1)])
+        return session
 
     def _row(self, session: _Session, sign: int) -> dict[str, Any]:
         return rows.session(
