@@ -19,7 +19,7 @@ EVERYWHERE = frozenset(
     {
         *("profiles", "groups", "identities", "cohorts", "cohort_members"),
         *("erased", "dead_letter_outcomes", "retained", "retention_runs", "retention_passed"),
-        *("rollup_checks", "audits", "schema_migrations"),
+        *("rollup_checks", "daily_rollups", "audits", "schema_migrations"),
     }
 )
 """Tables that every node of a cluster has whole: those that keep the newest version of a row only, so that a message

@@ -76,7 +76,7 @@ settings index_granularity = 512, default_compression_codec = 'ZSTD(1)';
 create or replace table `weir`.daily_pages on cluster `weir` as `weir_local`.daily_pages
 engine = Distributed('weir', 'weir_local', 'daily_pages');
 
-create table if not exists `weir_local`.daily_rollups on cluster `weir`
+create table if not exists `weir`.daily_rollups on cluster `weir`
 (
     project_id LowCardinality(String),
     started DateTime('UTC'),
@@ -89,8 +89,5 @@ create table if not exists `weir_local`.daily_rollups on cluster `weir`
     sessions_digest Int64,
     folded_at DateTime64(3, 'UTC') default now64(3)
 )
-engine = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', revision)
+engine = ReplicatedReplacingMergeTree('/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}', revision)
 order by (project_id, started, ended);
-
-create or replace table `weir`.daily_rollups on cluster `weir` as `weir_local`.daily_rollups
-engine = Distributed('weir', 'weir_local', 'daily_rollups');
