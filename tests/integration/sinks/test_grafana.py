@@ -126,6 +126,7 @@ def test_what_the_views_say(client: Client) -> None:
     assert client.query(sessions).result_rows == [(1.5, 2, 2, 0)]
     hourly = f"select name, events, page_views, revenue, currency, visitors from grafana_hourly {shop} order by name"
     found = {row[0]: row[1:] for row in client.query(hourly).result_rows}
+    assert set(found) == {"revenue", "screen_view"}, "nothing that Weir made up"
     assert found["screen_view"] == (4, 4, 0, "", 2)
     assert found["revenue"] == (1, 0, 250, "EUR", 1)
     letters = f"select stage, reason, topic from grafana_dead_letters {shop}"
