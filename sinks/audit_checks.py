@@ -203,12 +203,13 @@ def events(scope: Scope) -> list[Finding]:
 
 
 def _all_months(scope: Scope) -> list[int]:
+    """Those with rows, and those that should have some; not those that retention took as a whole."""
     rows = scope.rows(
         f"""
         select distinct month
         from
         (
-            select month from ({_EVENTS_TOLD})
+            select month from ({_EVENTS_TOLD}) group by month having sum(wanted) != 0
             union all
             select toYYYYMM(start) as month from (select toStartOfHour(created_at) as start from events group by start)
         )

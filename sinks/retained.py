@@ -1,4 +1,6 @@
-"""From when on each project's rows are there; what retention took is told by rollups alone."""
+"""Where retention took rows of each project. Of before, rollups may hold what their tables do not: the two are not
+compared, and such rollups are not made anew. Rows may be there all the same: a project that keeps them longer since.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +15,9 @@ _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Retained:
-    """``everywhere``: from when on rows of any project are there; ``projects``: of those that keep less."""
+    """``projects``: from when on retention took nothing of each; ``everywhere``: of all, when a version of Weir took
+    months as a whole without telling the ledger.
+    """
 
     everywhere: datetime = _EVER
     projects: Mapping[str, datetime] = field(default_factory=dict)
@@ -24,11 +28,11 @@ class Retained:
         return int(f"{self.everywhere:%Y%m}")
 
     def kept_from(self, project_id: str) -> datetime:
-        """From when on the project's rows are there."""
+        """From when on nothing of the project was taken."""
         return max(self.everywhere, self.projects.get(project_id, _EVER))
 
     def condition(self, time: str) -> str:
-        """The condition that a row, of which ``time`` is a column, is of a time whose rows are there."""
+        """The condition that a row, of which ``time`` is a column, is of a time of which nothing was taken."""
         everywhere = _seconds(self.everywhere)
         if not self.projects:
             return f"{time} >= {everywhere}" if self.everywhere > _EVER else "1"

@@ -1,8 +1,9 @@
 """Retention: events and sessions that are older than their project keeps them go; rollups stay.
 
-What no project keeps any more goes by the month: a partition is dropped. Of projects that keep less than the longest,
-or less than two months, rows are deleted day by day. The ledger is told of these, message by message, before they go,
-so that the audit adds up; months that were dropped it leaves out.
+What is old is told by what each project keeps today. A month goes as a whole, its partition is dropped, when nobody
+keeps a row of it. Of projects that keep less than the longest, or less than two months, rows are deleted day by day.
+The ledger is told of all, message by message, before they go: so the audit adds up, and what comes later into a month
+that was dropped counts as any other row does.
 
 A table's progress may go with its rows. So they go while its pipe is taken off and its group has committed all that it
 has read, and how far that was is written down: the ingest view lets nothing of before in again.
@@ -22,7 +23,6 @@ from sinks.daily_manifest import forget
 from sinks.errors import DeletionError, SinkError
 from sinks.kafka_log import KafkaLog
 from sinks.rebuild import Progress, taken_off
-from sinks.retained import read_retained
 from sinks.settings import SinkSettings
 from sinks.sql_text import identifier, literal
 
@@ -68,9 +68,14 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    everywhere: int
     projects: dict[str, int]
     months: tuple[int, ...]
+    kept: dict[str, int] = {}
+    """From when on each project's rows are kept; those of projects that are not there, under an empty name."""
+    emptied: dict[str, int] = {}
+    """Of projects that have rows in the months that go: from when on all of them are left."""
+    everywhere: int = 0
+    """In plans of earlier versions, which did not tell the ledger of months: what was before is not compared."""
     epoch: int = 0
     ends: tuple[int, ...] = ()
     """Per partition of its topic how far the group had committed: what came later is left alone."""
@@ -105,32 +110,58 @@ def find_due(client: Client, days: Mapping[str, int], now: datetime) -> list[Due
     }
     longest = max((days.get(project, LONGEST_DAYS) for project in stored), default=LONGEST_DAYS)
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    kept = read_retained(client)
-    everywhere = max((today - timedelta(days=longest)).replace(day=1), kept.everywhere)
-    projects = {
-        project: max(today - timedelta(days=kept_days), kept.kept_from(project))
+    shorter = {
+        project: int((today - timedelta(days=kept_days)).timestamp())
         for project, kept_days in sorted(days.items())
         if kept_days < max(longest, EXACT_BELOW_DAYS) and project in stored
     }
-    shorter = {project: int(since.timestamp()) for project, since in projects.items() if since > everywhere}
-    return [_due(client, source, int(everywhere.timestamp()), shorter) for source in SOURCES]
+    # By the month, events and sessions of all that begins in it go together.
+    others = {project: _month_before(today, kept_days) for project, kept_days in days.items()}
+    kept = {**others, **shorter, "": _month_before(today, LONGEST_DAYS)}
+    return [_due(client, source, kept, shorter) for source in SOURCES]
 
 
-def _due(client: Client, source: Source, everywhere: int, projects: Mapping[str, int]) -> Due:
-    # One that reaches into a later month is kept until that goes, too: its events are there.
-    months = _rows(
-        client,
-        f"select {source.month} as month, {source.number} from {source.table} where {source.month} < {{first:UInt32}} "
-        f"group by month having max({source.time}) < toDateTime({everywhere}, 'UTC') order by month",
-        first=int(f"{datetime.fromtimestamp(everywhere, UTC):%Y%m}"),
-    )
-    found = {int(month): int(number) for month, number in months}
-    plan = Plan(everywhere=everywhere, projects=dict(projects), months=tuple(found))
+def _month_before(today: datetime, days: int) -> int:
+    return int((today - timedelta(days=days)).replace(day=1).timestamp())
+
+
+def _due(client: Client, source: Source, kept: Mapping[str, int], projects: Mapping[str, int]) -> Due:
+    plan = Plan(projects=dict(projects), months=(), kept=dict(kept))
+    found, plan = _with_months(client, source, plan)
     rows = _rows(
         client, f"select project_id, {source.number} from {source.table} where {_old(source, plan)} group by project_id"
     )
     old = {str(project): int(number) for project, number in rows}
     return Due(source, plan.model_copy(update={"projects": {name: projects[name] for name in old}}), found, old)
+
+
+def _with_months(client: Client, source: Source, plan: Plan) -> tuple[dict[int, int], Plan]:
+    """The months of which nobody keeps a row, with their rows; and the plan with these. A row that reaches into a later
+    month is kept until that goes, too: its events are there.
+    """
+    rows = _rows(
+        client,
+        f"select {source.month} as month, project_id, {source.number}, toUnixTimestamp(toDateTime(max({source.time}))) "
+        f"from {source.table} where {source.month} <= {{last:UInt32}} group by month, project_id order by month",
+        last=int(f"{datetime.fromtimestamp(max(plan.kept.values()), UTC):%Y%m}"),
+    )
+    numbers: dict[int, int] = {}
+    whose: dict[int, set[str]] = {}
+    still_kept: set[int] = set()
+    for month, project, number, newest in rows:
+        numbers[month] = numbers.get(month, 0) + int(number)
+        whose.setdefault(month, set()).add(str(project))
+        if newest >= plan.kept.get(str(project), plan.kept[""]):
+            still_kept.add(month)
+    gone = {month: number for month, number in numbers.items() if month not in still_kept}
+    ends = {project: _end_of(month) for month in sorted(gone) for project in whose[month]}
+    emptied = {project: min(plan.kept.get(project, plan.kept[""]), end) for project, end in ends.items()}
+    return gone, plan.model_copy(update={"months": tuple(gone), "emptied": emptied})
+
+
+def _end_of(month: int) -> int:
+    year, number = divmod(month, 100)
+    return int(datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC).timestamp())
 
 
 def apply(client: Client, settings: SinkSettings, due: Sequence[Due], tell: Progress) -> None:
@@ -174,7 +205,10 @@ def _take(client: Client, settings: SinkSettings, log: KafkaLog, due: Due, tell:
             committed = log.committed(topics.STORE_GROUP_PREFIX + source.table, source.topic)
             if _is_past(client, source, epoch, committed):
                 ends = tuple(committed.get(part, 0) for part in range(max(committed, default=-1) + 1))
-                plan = due.plan.model_copy(update={"epoch": epoch, "ends": ends})
+                # Nothing comes in now; what came since the plan was made may be kept.
+                _, plan = _with_months(client, source, due.plan)
+                months = tuple(month for month in plan.months if month in due.plan.months)
+                plan = plan.model_copy(update={"epoch": epoch, "ends": ends, "months": months})
                 _note(client, run, source, _COUNTING, plan)
                 _tell_ledger(client, run, source, plan)
                 _note(client, run, source, _TAKING, plan)
@@ -202,7 +236,7 @@ def _is_past(client: Client, source: Source, epoch: int, committed: Mapping[int,
 
 
 def _tell_ledger(client: Client, run: int, source: Source, plan: Plan) -> None:
-    if not plan.projects:
+    if not (plan.projects or plan.months):
         return
     client.command(
         f"""
@@ -217,7 +251,7 @@ def _tell_ledger(client: Client, run: int, source: Source, plan: Plan) -> None:
             select raw_epoch, raw_partition, raw_offset, toUInt32({source.month}) as part,
                 toInt64({source.number}) as number, max({source.came}) as came
             from {source.table}
-            where {_old(source, plan)}
+            where {_gone(source, plan)}
             group by raw_epoch, raw_partition, raw_offset, part
             having number != 0
         )
@@ -237,15 +271,22 @@ def _carry_out(client: Client, run: int, source: Source, plan: Plan) -> None:
     if passed:
         names = ["log_topic", "log_epoch", "log_partition", "log_offset"]
         client.insert("retention_passed", passed, column_names=names)
-    kept = [("", plan.everywhere), *plan.projects.items()]
+    marks = [*({"": plan.everywhere} if plan.everywhere else {}).items(), *plan.emptied.items(), *plan.projects.items()]
     client.insert(
         "retained",
-        [[project, datetime.fromtimestamp(since, UTC), run] for project, since in kept],
+        [[project, datetime.fromtimestamp(since, UTC), run] for project, since in marks],
         column_names=["project_id", "kept_from", "run"],
     )
     _forget_days(client, source, plan)
     for month in plan.months:
-        client.command(f"alter table {source.table} drop partition {month}")
+        whole = f"{source.month} = {month}"
+        if _rows(client, f"select count() from {source.table} where {whole} and not ({_is_told(source, plan)})")[0][0]:
+            # It broke off here before, and rows came since, which the ledger was not told of.
+            client.command(
+                f"delete from {identifier(source.table)} where {whole} and {_is_told(source, plan)}", settings=_MUTATION
+            )
+        else:
+            client.command(f"alter table {source.table} drop partition {month}")
     if plan.projects:
         client.command(f"delete from {identifier(source.table)} where {_old(source, plan)}", settings=_MUTATION)
         if left := _rows(client, f"select count() from {source.table} where {_old(source, plan)}")[0][0]:
@@ -257,12 +298,11 @@ def _forget_days(client: Client, source: Source, plan: Plan) -> None:
     """Days of which rows go are folded anew: else one of which only a late event goes would be taken for the day that
     was folded, without it, when there was nothing left either.
     """
-    months = f" or {source.month} in ({', '.join(map(str, plan.months))})" if plan.months else ""
     hours: dict[str, list[datetime]] = {}
     for project, hour in _rows(
         client,
         f"select project_id, toUnixTimestamp(toStartOfHour({source.began})) as hour from {source.table} "
-        f"where {_old(source, plan)}{months} group by project_id, hour",
+        f"where {_gone(source, plan)} group by project_id, hour",
     ):
         hours.setdefault(str(project), []).append(datetime.fromtimestamp(hour, UTC))
     for project, found in hours.items():
@@ -278,13 +318,24 @@ def _old(source: Source, plan: Plan) -> str:
     condition = f"({each or 'false'})"
     if plan.months:
         condition += f" and {source.month} not in ({', '.join(map(str, plan.months))})"
-    if plan.ends:
-        ends = ", ".join(map(str, plan.ends))
-        condition += (
-            f" and (log_topic != {literal(source.topic)} or log_epoch != {plan.epoch} "
-            f"or log_offset < arrayElement([{ends}], log_partition + 1))"
-        )
-    return condition
+    return f"{condition} and {_is_told(source, plan)}"
+
+
+def _gone(source: Source, plan: Plan) -> str:
+    """The condition on all rows that go."""
+    months = f" or {source.month} in ({', '.join(map(str, plan.months))})" if plan.months else ""
+    return f"{_old(source, plan)}{months}"
+
+
+def _is_told(source: Source, plan: Plan) -> str:
+    """The condition that a row was there when the ledger was told."""
+    if not plan.ends:
+        return "1"
+    ends = ", ".join(map(str, plan.ends))
+    return (
+        f"(log_topic != {literal(source.topic)} or log_epoch != {plan.epoch} "
+        f"or log_offset < arrayElement([{ends}], log_partition + 1))"
+    )
 
 
 def _note(client: Client, run: int, source: Source, stage: int, plan: Plan) -> None:

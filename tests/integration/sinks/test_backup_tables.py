@@ -74,6 +74,6 @@ def test_who_is_told_of_a_deletion_that_deleted_nothing(settings: SinkSettings, 
     list_ids(client, CUT, {"device": ["ada-phone"]})
     with pytest.raises(DeletionError, match="3 rows of events are still there"):
         delete_rows(client, settings, CUT, "events")
-    plan = Plan(everywhere=0, projects={"shop": 4_000_000_000}, months=())
+    plan = Plan(projects={"shop": 4_000_000_000}, months=())
     with pytest.raises(DeletionError, match="6 rows of events are still there: start ClickHouse again"):
         _carry_out(client, 1, EVENTS, plan)
