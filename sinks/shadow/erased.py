@@ -1,4 +1,4 @@
-"""What an erased person left in the past stays away when the past is made again.
+"""What an erased person left in the past stays away when the past is made again, and so does what retention took.
 
 Up to where an erasure begins, messages make what they made, else other people's sessions would not be what they were.
 The rows of the person are then left out by the list that keeps them out of the tables, too (migration 0013).
@@ -7,6 +7,7 @@ The rows of the person are then left out by the list that keeps them out of the 
 from clickhouse_connect.driver.client import Client
 
 from schemas.topics import RAW
+from sinks.retained import read_retained
 from sinks.shadow.tables import DEAD_LETTERS, EVENTS, SESSIONS
 
 _WHOSE = {"device": "device_id", "profile": "profile_id", "session": "session_id"}
@@ -14,6 +15,7 @@ _KEYS = {
     EVENTS.made: ", ".join(EVENTS.key),
     SESSIONS.made: "project_id, session_id, raw_partition, raw_offset",
 }
+_LINE = "raw_epoch, raw_partition, raw_offset, raw_line"
 _LETTER = f"""
     arrayExists(
         one -> position(unhex(value), one.2) > 0
@@ -41,7 +43,16 @@ def read_ends(client: Client, epoch: int, partitions: int) -> dict[tuple[str, st
 
 
 def leave_out(client: Client) -> None:
-    """Take what belongs to erased people, from before their erasure, out of what processing made. Safe to repeat."""
+    """Take what belongs to erased people, from before their erasure, and events that retention took, out of what
+    processing made. Safe to repeat.
+    """
+    # What came to a time of which retention took rows stands in the table. Sessions follow from their events.
+    taken = f"not ({read_retained(client).condition('created_at')})"
+    _delete(
+        client,
+        EVENTS.made,
+        f"{taken} and ({_LINE}) not in (select {_LINE} from {EVENTS.table} where {taken})",
+    )
     for table, key in _KEYS.items():
         theirs = " union all ".join(_of(table, key, kind, column) for kind, column in _WHOSE.items())
         _delete(client, table, f"({key}) in ({theirs})")

@@ -216,6 +216,49 @@ def _sessions(client: Client, plan: Plan) -> None:
     _run(client, plan, SESSIONS, _placed(client, SESSIONS, rows))
 
 
+_MISSING = "event_count > 0 and not was_there"
+_LOST_MONTHS = """
+    select month
+    from
+    (
+        select told.2 as month, toInt64(told.3) as number
+        from (select arrayJoin(arrayZip(row_tables, row_months, row_counts)) as told from ledger)
+        where told.1 = 'sessions'
+        union all
+        select session_month, -toInt64(sum(sign)) from sessions group by session_month
+    )
+    group by month having sum(number) > 0
+"""
+_SESSIONS_BEGUN = f"""
+    select begun.part, begun.at, 'sessions', begun.month,
+        begun.come - if(begun.month in ({_LOST_MONTHS}),
+            begun.before + least(begun.missing, greatest(told.number - begun.there, 0)), 0)
+    from
+    (
+        select raw_partition as part, begun_at as at, session_month as month,
+            sum(toInt64(event_count > 0) - toInt64(was_there)) as come,
+            toInt64(countIf(was_there)) as there,
+            toInt64(countIf({_MISSING} and whole)) as missing,
+            toInt64(countIf({_MISSING} and not whole)) as before
+        from {TOUCHED} group by part, at, month
+    ) as begun
+    left join
+    (
+        select raw_partition as part, from_offset as at, told.2 as month, sum(toInt64(told.3)) as number
+        from
+        (
+            select raw_partition, from_offset, arrayJoin(arrayZip(row_tables, row_months, row_counts)) as told
+            from ledger where {within(offset="from_offset")}
+        )
+        where told.1 = 'sessions'
+        group by part, at, month
+    ) as told on told.part = begun.part and told.at = begun.at and told.month = begun.month
+"""
+"""How many sessions more begin with each message. One that the table has lost, in a month of which it has fewer than
+the ledger tells, was told: by the message, or, if it has events of before the range, by one of before.
+"""
+
+
 def _ledger(client: Client, plan: Plan) -> None:
     """The ledger of the range: what became of each line by processing, and the rows that stand. Rows of tables that are
     not reprocessed are told as they were, and so are sessions begun, but for those that come or go.
@@ -230,8 +273,7 @@ def _ledger(client: Client, plan: Plan) -> None:
             on touched.project_id = event.project_id and touched.session_id = event.session_id
         group by event.raw_partition, event.raw_offset, touched.session_month
         union all
-        select raw_partition, begun_at, 'sessions', session_month, sum(toInt64(event_count > 0) - toInt64(was_there))
-        from {TOUCHED} group by raw_partition, begun_at, session_month
+        {_SESSIONS_BEGUN}
         union all
         select raw_partition, from_offset, told.1, told.2, told.3
         from (

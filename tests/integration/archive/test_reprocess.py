@@ -20,6 +20,7 @@ from schemas.control import ErasureRecord, ProjectRecord, control_key
 from schemas.envelope import Headers, tick_message
 from schemas.filters import FilterRecord
 from schemas.partition import partition_of
+from sinks import retention
 from sinks.audit import audit
 from sinks.settings import SinkSettings
 from sinks.shadow.lock import locked
@@ -254,6 +255,21 @@ def test_a_new_rule_holds_for_the_past_though_it_is_killed_and_can_be_taken_back
     assert world.sessions() == sessions
 
 
+def test_sessions_that_were_lost_are_told_of_once(world: World) -> None:
+    """Those that lie in the time, and those that began before it."""
+    whose, count = "session_id, sum(sign), sum(sign * event_count)", world.number("select sum(sign) from sessions")
+    before = world.client.query(f"select {whose} from sessions group by session_id order by session_id").result_rows
+    came = f"toUnixTimestamp64Milli(received_at) between {PERIOD.since} and {PERIOD.until - 1}"
+    of_period = f"select session_id from events where synthesized = 0 and {came}"
+    world.client.command(f"delete from sessions where session_id in ({of_period})")
+    assert 0 < world.number("select sum(sign) from sessions") < count - 10
+    run(world.settings, PERIOD, quiet)
+    apply_run(world.settings, quiet)
+    after = world.client.query(f"select {whose} from sessions group by session_id order by session_id").result_rows
+    assert after == before
+    clean(world)
+
+
 def of_person(world: World, number: int) -> list[int]:
     """How many rows of events, sessions and dead letters are of a person, or of its device."""
     name, device = f"person-{number}", f"device-{number}"
@@ -300,6 +316,25 @@ def test_who_was_erased_stays_away_and_others_are_what_they_were(world: World) -
 def test_one_at_a_time(world: World) -> None:
     with locked(world.client, world.sinks), pytest.raises(WeirError, match="Another run"):
         run(world.settings, PERIOD, quiet)
+
+
+def test_what_retention_took_is_not_made_again(world: World) -> None:
+    since = (BEGIN + 100 * MINUTE) // 1000
+    plan = retention.Plan(projects={PROJECT: since}, months=(), kept={"": 0})
+    for source in retention.SOURCES:
+        due = retention.Due(source, plan, {}, {PROJECT: 1})
+        retention.apply(world.client, world.sinks, [due], quiet)
+    clean(world)
+    old, events = f"select count() from events where created_at < {since}", world.number("select count() from events")
+    assert world.number(old) == 0
+    damage(world, "path = '/y'", "name = 'screen_view'")
+    differences = {each.table: each for each in run(world.settings, WHOLE, quiet)}
+    assert differences["events"].changed > 40
+    apply_run(world.settings, quiet)
+    assert world.number(old) == 0
+    assert world.number("select count() from events") == events
+    assert world.number("select count() from events where path = '/y'") == 0
+    clean(world)
 
 
 def test_a_log_that_is_gone_is_read_from_its_archive(
