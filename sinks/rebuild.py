@@ -129,7 +129,7 @@ def rebuild(
 
 
 def left_alone(client: Client, since: datetime) -> list[str]:
-    """Which part of the time from ``since`` on ``rebuild`` leaves as it is, because retention took rows of it: in words,
+    """Which part of the time since ``since`` a ``rebuild`` leaves alone, because retention took rows of it: in words,
     by project.
 
     :raises ClickHouseError: ClickHouse refuses.
