@@ -10,8 +10,13 @@ from typing import BinaryIO
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Write a file: under its name when the block ends, and never if it raises; one that was there is replaced then.
-    Its owner's alone (0600), for it holds what visitors sent. Raises OSError.
+    Its owner's alone (0600), for it holds what visitors sent. A device or a pipe is written to as it is. Raises OSError.
     """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        with path.open("wb") as there:
+            yield there
+        return
     unfinished = path.with_name(f".{path.name}.unfinished-{os.getpid()}")
     file = open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")  # noqa: SIM115 - closed below
     try:
