@@ -10,7 +10,7 @@ from typing import BinaryIO
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Write a file: under its name when the block ends, and never if it raises; one that was there is replaced then.
-    Its owner's alone (0600), for it holds what visitors sent. A device or a pipe is written to as it is. Raises OSError.
+    Its owner's alone (0600), for it holds what visitors sent. A pipe is written to as it is. Raises OSError.
     """
     path = path.resolve()
     if path.exists() and not path.is_file():
