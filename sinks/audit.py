@@ -5,7 +5,7 @@ everything below those ends. It reads only, and may run while events flow.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from clickhouse_connect.driver.client import Client
@@ -28,6 +28,10 @@ from sinks.tables import TABLES
 
 _READ = ("profiles", "groups", "identities")
 """Tables that are compared with their topics themselves, as these hold the newest of every row."""
+_OF_ROWS = (
+    *(Kind.MISSING, Kind.DOUBLED, Kind.UNEXPECTED),
+    *(Kind.SESSION_SIGN, Kind.SESSION_EVENTS, Kind.SESSION_COUNT),
+)
 _COMPLAINTS = """
 select table, formatDateTime(arrayElement(exceptions.time, -1), '%F %T', 'UTC'), arrayElement(exceptions.text, -1)
 from system.kafka_consumers
@@ -73,7 +77,10 @@ def audit(
         found, left_out = _compare(scope, log, raw, _ranges(log, ends, since), tell)
         if rollups:
             tell("comparing rollups with their tables")
-            found += [finding for rollup in ROLLUPS if (finding := rollup_finding(rollup, compare(client, rollup)))]
+            damaged = damaged_tables(found)
+            for rollup in ROLLUPS:
+                finding = rollup_finding(rollup, compare(client, rollup), is_damaged=rollup.source in damaged)
+                found += [finding] if finding else []
             found += _daily(client)
         partitions = _partitions(scope, raw)
         found += _log_cut(partitions, log.reach(topics.RAW))
@@ -124,16 +131,27 @@ def _daily(client: Client) -> list[Finding]:
     )
 
 
-def rollup_finding(rollup: Rollup, differing: Differing) -> Finding | None:
-    """What is to be said of a rollup that differs from its table."""
+def damaged_tables(findings: Iterable[Finding]) -> set[str]:
+    """The tables that are not what the ledger tells of: of these no rollup is to be made anew."""
+    return {finding.table for finding in findings if finding.kind in _OF_ROWS}
+
+
+def rollup_finding(rollup: Rollup, differing: Differing, *, is_damaged: bool = False) -> Finding | None:
+    """What is to be said of a rollup that differs from its table, which may be the one that is ``is_damaged``."""
     if not differing:
         return None
+    remedy = "weir rebuild mends them"
+    if is_damaged:
+        remedy = (
+            f"mend {rollup.source} first, with weir reprocess or weir restore: the rollup may have what the table "
+            "lost, and weir rebuild would take it away"
+        )
     return Finding(
         kind=Kind.ROLLUP,
         table=rollup.table,
         count=differing.rows,
         summary=f"{differing.rows} rows in {len(differing.pieces)} {rollup.grain}s are not what the table comes to "
-        "(weir rebuild mends them).",
+        f"({remedy}).",
         examples=tuple(str(row) for row in differing.examples[:EXAMPLES]),
     )
 

@@ -16,7 +16,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from sinks import retention
-from sinks.audit import audit, rollup_finding
+from sinks.audit import audit, damaged_tables, rollup_finding
 from sinks.audit_report import AuditReport, Finding
 from sinks.auditor_daily import fold_days
 from sinks.auditor_metrics import AuditorMetrics
@@ -69,7 +69,7 @@ class Auditor:
         self._retained_on: date | None = None
 
     def round(self) -> AuditReport:
-        """Retention, if its day has come; rollups; days to be folded; an audit. The report is stored. Safe to repeat
+        """Retention, if its day has come; an audit; rollups; days to be folded. The report is stored. Safe to repeat
         and to break off.
 
         :raises SinkError: Kafka or ClickHouse does not answer, or refuses.
@@ -79,11 +79,19 @@ class Auditor:
             with closing(connect(self._settings)) as client:
                 client.database = self._settings.clickhouse_database
                 self._retain(client, found)
+                since = self._since(client)
+                report = audit(
+                    self._settings,
+                    patience_seconds=self._options.patience_seconds,
+                    since=None if since is None else since.reached,
+                    rollups=False,
+                )
+                damaged = damaged_tables(report.findings)
                 looks, disturbed = self._looks(client), last_disturbance(client, self._settings)
                 for rollup in ROLLUPS:
                     before, now = looks[_table(rollup)]
-                    self._look_at(client, rollup, self._due(client, rollup, before, now, disturbed), now, found)
-                since = self._since(client)
+                    pieces = self._due(client, rollup, before, now, disturbed)
+                    self._look_at(client, rollup, pieces, now, found, is_damaged=rollup.source in damaged)
                 fold_days(
                     client,
                     self._settings,
@@ -92,12 +100,6 @@ class Auditor:
                     self._now(),
                     found.notes.append,
                     complete=since is None,
-                )
-                report = audit(
-                    self._settings,
-                    patience_seconds=self._options.patience_seconds,
-                    since=None if since is None else since.reached,
-                    rollups=False,
                 )
                 report = report.model_copy(
                     update={
@@ -136,14 +138,26 @@ class Auditor:
         self._metrics.retained({each.source.table: each.rows for each in due})
         self._retained_on = today
 
-    def _look_at(self, client: Client, rollup: Rollup, pieces: list[datetime], now: Signatures, found: _Round) -> None:
-        """Compare these pieces, and mend what differs."""
+    def _look_at(
+        self,
+        client: Client,
+        rollup: Rollup,
+        pieces: list[datetime],
+        now: Signatures,
+        found: _Round,
+        *,
+        is_damaged: bool,
+    ) -> None:
+        """Compare these pieces, and mend what differs; not if the table ``is_damaged``: the rollup may have more."""
         if not pieces:
             return
         differing = compare(client, rollup, pieces)
         self._metrics.compared(rollup.table, sum(now.get(piece, NOTHING).rows for piece in pieces))
         equal = set(pieces).difference(differing.pieces)
-        if differing:
+        if differing and is_damaged:
+            finding = rollup_finding(rollup, differing, is_damaged=True)
+            found.findings += [finding] if finding else []
+        elif differing:
             try:
                 with locked(client, self._settings):
                     repair(client, self._settings, rollup, differing.pieces)
