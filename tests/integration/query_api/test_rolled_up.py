@@ -108,8 +108,9 @@ async def test_properties_are_completed(open_api: OpenApi, world: World) -> None
             "cart.items"
         ]
         values = (await http.get("/insights/shop/properties/values", params={"key": "plan"})).json()
-        assert [(row["value"], row["events"]) for row in values] == plans.most_common()
+        # Of large blocks every n-th event is looked at for values.
+        assert {row["value"]: row["events"] for row in values} == pytest.approx(plans, rel=0.2)
         (pro,) = (await http.get("/insights/shop/properties/values?key=plan&search=pr")).json()
-        assert datetime.fromisoformat(pro["last_seen"]).timestamp() == newest / 1000
+        assert newest / 1000 - 86_400 < datetime.fromisoformat(pro["last_seen"]).timestamp() <= newest / 1000
         assert (await http.get("/insights/shop/properties/values?key=nobody-has-it")).json() == []
         assert (await http.get("/insights/rival/properties")).status_code == 404
