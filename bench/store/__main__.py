@@ -14,13 +14,14 @@ from bench.worker import cpu_seconds
 @click.option("--events", default=100_000_000, show_default=True, help="Events of ninety days.")
 @click.option("--days", default=90, show_default=True, help="Build and keep so many of the newest of them only.")
 @click.option("--plain/--no-plain", default=True, help="Build and ask the plain table, too.")
+@click.option("--beside/--no-beside", default=True, help="Ask events themselves and the plain table, too.")
 @click.option("--runs", default=7, show_default=True, help="How often each question is asked.")
-def main(home: Path, events: int, days: int, plain: bool, runs: int) -> None:
+def main(home: Path, events: int, days: int, plain: bool, beside: bool, runs: int) -> None:
     """Build what is missing, then print the tables."""
     with opened_store(home) as store:
         client, traffic = prepared(store, events)
         build(client, store.settings(""), traffic, days, plain)
-        ask(client, traffic, runs, lambda: cpu_seconds(store.process.pid))
+        ask(client, traffic, runs, lambda: cpu_seconds(store.process.pid), beside=beside)
         click.echo()
         tell_sizes(client)
 

@@ -18,11 +18,12 @@ from query_api.reader import Reader
 from query_api.sql.builder import Query
 
 
-def ask(client: Client, traffic: Traffic, runs: int, cpu: Callable[[], float]) -> None:
+def ask(client: Client, traffic: Traffic, runs: int, cpu: Callable[[], float], *, beside: bool = True) -> None:
     """Print a table of the questions: the shortest and the median time of ``runs`` runs, without the first. ``cpu``:
-    the seconds of processor time that the store has used so far.
+    the seconds of processor time that the store has used so far. ``beside``: also of events themselves and of the
+    plain table, which takes minutes where there are many.
     """
-    has_plain = _has_rows(client, PLAIN)
+    has_plain = beside and _has_rows(client, PLAIN)
     click.echo("| question | at most | shortest | median | CPU | of events | plain table | ratio |")
     click.echo("|---|---|---|---|---|---|---|---|")
     for question in questions(traffic):
@@ -34,7 +35,7 @@ def ask(client: Client, traffic: Traffic, runs: int, cpu: Callable[[], float]) -
         shortest, median, used = _timed(ask_once, runs, cpu)
         bound = f"{question.bound} ms" if question.bound else "–"
         row = f"| {question.name} | {bound} | {shortest:.0f} ms | {median:.0f} ms | {used:.0f} ms |"
-        if question.unrolled:
+        if beside and question.unrolled:
             slow, _, _ = _timed(partial(_ask_weir, client, question.unrolled), max(2, runs // 3), cpu)
             row += f" {slow:.0f} ms |"
         else:
