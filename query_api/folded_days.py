@@ -22,6 +22,8 @@ _UNFOLDED_SHARE = 3
 _KEPT_SECONDS = 1.0
 _KEPT_UNUSED_SECONDS = 30.0
 """Where folded days are not read, as there are none or they hold little: half hours are never wrong."""
+_EXPECTED_SECONDS = 600.0
+_MOST_EXPECTED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,12 @@ def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return joined
 
 
+def _midnights(period: Period) -> tuple[int, ...]:
+    """Of the period and the one before."""
+    both = Period(period.previous().start, period.end, period.interval)
+    return tuple(round(moment.timestamp()) for moment in both.midnights())
+
+
 @dataclass(slots=True)
 class _Kept:
     asked_at: float
@@ -103,16 +111,31 @@ class FoldedDaysReader:
     worth: int
     kept_seconds: float = _KEPT_SECONDS
     _kept: dict[tuple[str, tuple[int, ...]], _Kept] = field(default_factory=dict)
+    _before: dict[tuple[str, tuple[int, ...]], tuple[float, Days]] = field(default_factory=dict)
+
+    def expected(self, project_id: str, period: Period, *, compared: bool = False) -> FoldedDays | None:
+        """What `find` answered when it was asked last, if that is not long ago: most likely it does so again."""
+        midnights = _midnights(period)
+        asked_at, days = self._before.get((project_id, midnights), (0.0, None))
+        if days is None or time.monotonic() - asked_at > _EXPECTED_SECONDS:
+            return None
+        return self._of(days, period, midnights, compared=compared)
 
     async def find(self, project_id: str, period: Period, *, compared: bool = False) -> FoldedDays | None:
         """How to answer for the period (``compared``: with the one before) with days that are folded; None: without."""
-        both = Period(period.previous().start, period.end, period.interval)
-        midnights = [round(moment.timestamp()) for moment in both.midnights()]
+        midnights = _midnights(period)
         if not MIN_DAYS < len(midnights) <= MAX_DAYS + 1 or any(moment % HALF_HOUR for moment in midnights):
             return None
-        days = await self._days(project_id, tuple(midnights))
-        start = both.start if compared else period.start
-        return days.folded(round(start.timestamp()), midnights[-1], self.worth)
+        days = await self._days(project_id, midnights)
+        self._before.pop((project_id, midnights), None)
+        self._before[project_id, midnights] = time.monotonic(), days
+        while len(self._before) > _MOST_EXPECTED:
+            del self._before[next(iter(self._before))]
+        return self._of(days, period, midnights, compared=compared)
+
+    def _of(self, days: Days, period: Period, midnights: Sequence[int], *, compared: bool) -> FoldedDays | None:
+        start = midnights[0] if compared else round(period.start.timestamp())
+        return days.folded(start, midnights[-1], self.worth)
 
     async def _days(self, project_id: str, midnights: tuple[int, ...]) -> Days:
         now = time.monotonic()

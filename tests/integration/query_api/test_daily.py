@@ -73,6 +73,10 @@ def folded(world: World, client: Client, sink_settings: SinkSettings) -> None:
     fold(client, sink_settings, "blog", days(NEW_YORK, date(2025, 12, 31), 89))
 
 
+LOOKED_UP: dict[int, FoldedDaysReader] = {}
+"""By what folded days are worth. They live on, so that each question begins with what was folded at the one before."""
+
+
 class Asked:
     """Readers of one store: one that reads folded days whenever there is one, and one that never does."""
 
@@ -82,7 +86,8 @@ class Asked:
 
     def reader(self, *, daily: bool) -> Reader:
         worth = 0 if daily else 2**63
-        return Reader(self.rows, DATABASE, FoldedDaysReader(self.rows, DATABASE, worth, 0), self.answered_daily.append)
+        looked_up = LOOKED_UP.setdefault(worth, FoldedDaysReader(self.rows, DATABASE, worth, 0))
+        return Reader(self.rows, DATABASE, looked_up, self.answered_daily.append)
 
     async def rows(self, query: Query) -> Rows:
         result = self._client.query(query.sql, parameters=query.parameters)
