@@ -29,10 +29,10 @@ def ask(client: Client, traffic: Traffic, runs: int, cpu: Callable[[], float], *
     for question in questions(traffic):
         if question.before:
             client.command(question.before)
-        ask_once = partial(_ask_weir, client, question.queries)
+        asks: Callable[[], None] = partial(_ask_weir, client, question.queries)
         if question.asked is not None:
-            ask_once = _asks_reader(client, question.asked)
-        shortest, median, used = _timed(ask_once, runs, cpu)
+            asks = _asks_reader(client, question.asked)
+        shortest, median, used = _timed(asks, runs, cpu)
         bound = f"{question.bound} ms" if question.bound else "–"
         row = f"| {question.name} | {bound} | {shortest:.0f} ms | {median:.0f} ms | {used:.0f} ms |"
         if beside and question.unrolled:
