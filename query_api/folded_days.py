@@ -10,7 +10,7 @@ from typing import Any
 from query_api.periods import Period
 from query_api.sql.builder import Query
 from query_api.sql.daily import FoldedDays, Tally, states
-from query_api.sql.time import HALF_HOUR
+from schemas.calendar import HALF_HOUR_SECONDS
 
 Rows = list[dict[str, Any]]
 Ask = Callable[[Query], Awaitable[Rows]]
@@ -23,7 +23,7 @@ _KEPT_SECONDS = 1.0
 _KEPT_UNUSED_SECONDS = 30.0
 """Where folded days are not read, as there are none or they hold little: half hours are never wrong."""
 _EXPECTED_SECONDS = 600.0
-_MOST_EXPECTED = 1_000
+_MOST_LOOKED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,19 @@ def _midnights(period: Period) -> tuple[int, ...]:
 
 
 @dataclass(slots=True)
-class _Kept:
-    asked_at: float
+class _Looked:
+    """A look at the days. ``until``: for how long it holds; ``before``: what the one before it found."""
+
+    at: float
     until: float
     days: "asyncio.Task[Days]"
+    before: Days | None
+
+    @property
+    def found(self) -> Days | None:
+        """What it found, or, while it is under way or failed, what was found before."""
+        is_done = self.days.done() and not self.days.cancelled() and self.days.exception() is None
+        return self.days.result() if is_done else self.before
 
 
 @dataclass(slots=True)
@@ -110,27 +119,22 @@ class FoldedDaysReader:
     database: str
     worth: int
     kept_seconds: float = _KEPT_SECONDS
-    _kept: dict[tuple[str, tuple[int, ...]], _Kept] = field(default_factory=dict)
-    _before: dict[tuple[str, tuple[int, ...]], tuple[float, Days]] = field(default_factory=dict)
+    _looked: dict[tuple[str, tuple[int, ...]], _Looked] = field(default_factory=dict)
 
     def expected(self, project_id: str, period: Period, *, compared: bool = False) -> FoldedDays | None:
         """What `find` answered when it was asked last, if that is not long ago: most likely it does so again."""
         midnights = _midnights(period)
-        asked_at, days = self._before.get((project_id, midnights), (0.0, None))
-        if days is None or time.monotonic() - asked_at > _EXPECTED_SECONDS:
+        looked = self._looked.get((project_id, midnights))
+        if looked is None or looked.found is None or time.monotonic() - looked.at > _EXPECTED_SECONDS:
             return None
-        return self._of(days, period, midnights, compared=compared)
+        return self._of(looked.found, period, midnights, compared=compared)
 
     async def find(self, project_id: str, period: Period, *, compared: bool = False) -> FoldedDays | None:
         """How to answer for the period (``compared``: with the one before) with days that are folded; None: without."""
         midnights = _midnights(period)
-        if not MIN_DAYS < len(midnights) <= MAX_DAYS + 1 or any(moment % HALF_HOUR for moment in midnights):
+        if not MIN_DAYS < len(midnights) <= MAX_DAYS + 1 or any(moment % HALF_HOUR_SECONDS for moment in midnights):
             return None
         days = await self._days(project_id, midnights)
-        self._before.pop((project_id, midnights), None)
-        self._before[project_id, midnights] = time.monotonic(), days
-        while len(self._before) > _MOST_EXPECTED:
-            del self._before[next(iter(self._before))]
         return self._of(days, period, midnights, compared=compared)
 
     def _of(self, days: Days, period: Period, midnights: Sequence[int], *, compared: bool) -> FoldedDays | None:
@@ -138,21 +142,23 @@ class FoldedDaysReader:
         return days.folded(start, midnights[-1], self.worth)
 
     async def _days(self, project_id: str, midnights: tuple[int, ...]) -> Days:
-        now = time.monotonic()
-        self._kept = {key: kept for key, kept in self._kept.items() if kept.until > now}
-        kept = self._kept.get((project_id, midnights))
-        if kept is None:
+        key, now = (project_id, midnights), time.monotonic()
+        looked = self._looked.get(key)
+        if looked is None or looked.until <= now:
+            before = self._looked.pop(key).found if looked is not None else None
             task = asyncio.create_task(self._asked(project_id, midnights))
-            kept = self._kept[project_id, midnights] = _Kept(now, now + self.kept_seconds, task)
+            looked = self._looked[key] = _Looked(now, now + self.kept_seconds, task, before)
+            while len(self._looked) > _MOST_LOOKED:
+                del self._looked[next(iter(self._looked))]
         try:
             # Others may wait for it, too, when whoever asked first has gone.
-            days = await asyncio.shield(kept.days)
+            days = await asyncio.shield(looked.days)
         except Exception:
-            self._kept.pop((project_id, midnights), None)
+            looked.until = now
             raise
         is_unused = not days.revisions or sum(tally.events for tally in days.now.values()) < self.worth
         if is_unused and self.kept_seconds:
-            kept.until = kept.asked_at + _KEPT_UNUSED_SECONDS
+            looked.until = looked.at + _KEPT_UNUSED_SECONDS
         return days
 
     async def _asked(self, project_id: str, midnights: tuple[int, ...]) -> Days:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from query_api.errors import InvalidRequestError
+from schemas.calendar import midnight
 
 MAX_BUCKETS = 1_500
 """Most parts of a period: a day by the minute."""
@@ -217,8 +218,7 @@ def _add_months(day: date, months: int) -> date:
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The first moment of a day; where clocks skip midnight, the moment of the change."""
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC).astimezone(zone)
+    return midnight(day, zone).astimezone(zone)
 
 
 def _is_midnight(moment: datetime) -> bool:

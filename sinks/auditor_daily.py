@@ -11,6 +11,7 @@ from sinks.daily_check import compare_folded, folded_in_use
 from sinks.daily_days import Day, DaySignature, runs_of
 from sinks.daily_due import Standing, find_standing
 from sinks.daily_manifest import forget, sweep
+from sinks.errors import DeletionError
 from sinks.kafka_log import KafkaLog
 from sinks.settings import AuditorSettings, SinkSettings
 from sinks.shadow.lock import locked
@@ -58,7 +59,7 @@ def fold_days(
                     done += fold(client, settings, project_id, run, signatures=signatures)
                 metrics.folded(len(run))
                 metrics.days(standing.folded + done, standing.waiting - done)
-    except (ReprocessError, DailyError) as error:
+    except (ReprocessError, DailyError, DeletionError) as error:
         note(f"Days wait for being folded ({error})")
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from sinks.rendering import on_cluster
 from sinks.settings import SinkSettings
-from sinks.sql_text import identifier
 
 KINDS = ("profile", "device")
 """What a member's id is the id of."""
@@ -131,5 +131,6 @@ def _forget(client: Client, settings: SinkSettings, project_id: str, cohort_id: 
     oldest = [int(version) for (version,) in versions.result_rows][:kept][-1]
     old = f"{its} and version < {oldest}"
     if client.query(f"select 1 from cohort_members where {old} limit 1", parameters).result_rows:
-        cluster = f" on cluster {identifier(settings.clickhouse_cluster)}" if settings.clickhouse_cluster else ""
-        client.command(f"alter table cohort_members{cluster} delete where {old}", parameters, settings=_SETTINGS)
+        client.command(
+            f"alter table cohort_members{on_cluster(settings)} delete where {old}", parameters, settings=_SETTINGS
+        )

@@ -20,7 +20,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from sinks.daily_days import Day, DaySignature, read_day_signatures, runs_of
 from sinks.daily_manifest import forget, write_folded
 from sinks.daily_sql import PAGES, PAGES_SEEN, VALUES, Run
-from sinks.errors import DeletionError, SinkError
+from sinks.deletion import delete_rows
+from sinks.errors import SinkError
 from sinks.rebuild import taken_off
 from sinks.settings import SinkSettings
 
@@ -29,7 +30,6 @@ ROWS_AT_ONCE = 3_000_000
 DAYS_AT_ONCE = 31
 _NUMBERS_AT_ONCE = 200_000
 _SETTINGS = {"max_bytes_before_external_group_by": 1_000_000_000}
-_MUTATION = {"mutations_sync": 2, "lightweight_deletes_sync": 2}
 
 Progress = Callable[[str], None]
 
@@ -147,11 +147,12 @@ def are_numbers_sound(client: Client, project_id: str) -> bool:
 
 
 def give_out_anew(client: Client, project_id: str) -> None:
-    """Forget all days of the project, and its devices' numbers."""
+    """Forget all days of the project, and its devices' numbers.
+
+    :raises DeletionError: ClickHouse says that they are gone, and they are not.
+    """
     forget(client, [(datetime.fromtimestamp(0, UTC), datetime.now(UTC) + timedelta(days=2))], project_id)
-    client.command(
-        "delete from device_numbers where project_id = {project:String}", {"project": project_id}, settings=_MUTATION
-    )
+    delete_rows(client, "device_numbers", "project_id = {project:String}", {"project": project_id})
 
 
 def forget_devices(client: Client, project_id: str, device_ids: Iterable[str]) -> None:
@@ -171,7 +172,4 @@ def forget_devices(client: Client, project_id: str, device_ids: Iterable[str]) -
     if gone:
         # As numbers: a mutation must not look into tables that change.
         condition = f"{mine} device in ({', '.join(str(device) for (device,) in gone)})"
-        parameters = {"project": project_id}
-        client.command(f"delete from device_numbers where {condition}", parameters, settings=_MUTATION)
-        if left := client.query(f"select count() from device_numbers where {condition}", parameters).result_rows[0][0]:
-            raise DeletionError("device_numbers", left)
+        delete_rows(client, "device_numbers", condition, {"project": project_id})

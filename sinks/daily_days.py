@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from clickhouse_connect.driver.client import Client
 
+from schemas import day_signature
+from schemas.calendar import is_of_half_hours, midnight
 from sinks.rollup_pieces import at
 
-HALF_HOUR = timedelta(minutes=30)
 QUIET = timedelta(hours=1)
 """How long a day has been over before it is folded: until then sessions of its last minutes go on, and are closed."""
 MOST_DAYS = 4_000
@@ -42,16 +43,11 @@ def calendar(zone: ZoneInfo, first: datetime, now: datetime) -> list[Day]:
     day = max(first.astimezone(zone).date(), last - timedelta(days=MOST_DAYS - 1))
     found = []
     while day <= last:
-        one = Day(_midnight(day, zone), _midnight(day + timedelta(days=1), zone))
-        if all(moment.timestamp() % HALF_HOUR.total_seconds() == 0 for moment in (one.started, one.ended)):
+        one = Day(midnight(day, zone), midnight(day + timedelta(days=1), zone))
+        if is_of_half_hours(one.started, one.ended):
             found.append(one)
         day += timedelta(days=1)
     return found
-
-
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The first moment of a day; where clocks skip midnight, the moment of the change."""
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
 def runs_of(days: Iterable[Day], sizes: Mapping[Day, int], most_rows: int, most_days: int) -> Iterator[list[Day]]:
@@ -70,34 +66,23 @@ def runs_of(days: Iterable[Day], sizes: Mapping[Day, int], most_rows: int, most_
         yield run
 
 
-_EVENTS_HALF = "toStartOfInterval(toDateTime(created_at), interval 30 minute)"
-_SESSIONS_HALF = "toStartOfInterval(toDateTime(started_at), interval 30 minute)"
-
-
 def read_day_signatures(client: Client, project_id: str, days: Sequence[Day]) -> dict[Day, DaySignature]:
     """What both tables have in each of these days, which do not overlap. Reads the projections only."""
     if not days:
         return {}
-    events = _sums(client, project_id, days, "events", _EVENTS_HALF, "count(), sum(cityHash64(event_id))")
-    sessions = _sums(
-        client,
-        project_id,
-        days,
-        "sessions",
-        _SESSIONS_HALF,
-        "sum(sign), sum(sign * toInt64(cityHash64(session_id, version)))",
-    )
+    events = _sums(client, project_id, days, "events", day_signature.EVENTS_HALF_HOUR, day_signature.EVENTS)
+    sessions = _sums(client, project_id, days, "sessions", day_signature.SESSIONS_HALF_HOUR, day_signature.SESSIONS)
     return {day: DaySignature(*events.get(day, (0, 0)), *sessions.get(day, (0, 0))) for day in days}
 
 
 def _sums(
-    client: Client, project_id: str, days: Sequence[Day], table: str, half: str, measures: str
+    client: Client, project_id: str, days: Sequence[Day], table: str, half: str, measures: Sequence[str]
 ) -> dict[Day, tuple[int, int]]:
     first, last = min(day.started for day in days), max(day.ended for day in days)
     # The ends too, so that what lies between two days counts for neither.
     bounds = sorted({int(moment.timestamp()) for day in days for moment in (day.started, day.ended)})
     rows = client.query(
-        f"select roundDown(toUnixTimestamp({half}), [{', '.join(map(str, bounds))}]) as day, {measures} "
+        f"select roundDown(toUnixTimestamp({half}), [{', '.join(map(str, bounds))}]) as day, {', '.join(measures)} "
         f"from {table} where project_id = {{project:String}} and {half} >= {at(first)} and {half} < {at(last)} "
         "group by day",
         {"project": project_id},

@@ -10,7 +10,8 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from sinks.daily_days import Day, DaySignature
-from sinks.rollup_pieces import at
+from sinks.deletion import delete_rows
+from sinks.rollup_pieces import at, joined
 from sinks.sql_text import literal
 
 TABLES = ("daily_values", "daily_pages")
@@ -18,7 +19,6 @@ TABLES = ("daily_values", "daily_pages")
 _KEPT_MINUTES = 10
 """How long rows of a day that was folded anew or forgotten stay, for questions that are on their way."""
 _SWEPT_AT_ONCE = 1_000
-_MUTATION = {"mutations_sync": 2, "lightweight_deletes_sync": 2}
 _COLUMNS = (
     *("project_id", "started", "ended", "revision", "is_forgotten"),
     *("events", "events_digest", "sessions", "sessions_digest"),
@@ -89,17 +89,6 @@ def forget(client: Client, times: Iterable[tuple[datetime, datetime]], project_i
         )
 
 
-def joined(times: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
-    """The same times in order, those that touch each other as one."""
-    found: list[tuple[datetime, datetime]] = []
-    for since, until in sorted(times):
-        if found and since <= found[-1][1]:
-            found[-1] = (found[-1][0], max(until, found[-1][1]))
-        else:
-            found.append((since, until))
-    return found
-
-
 def forget_all(client: Client) -> None:
     """Nothing is folded, and no device has a number: after a restore, whose tables are of different moments."""
     for table in ("daily_rollups", *TABLES, "device_numbers"):
@@ -107,7 +96,10 @@ def forget_all(client: Client) -> None:
 
 
 def sweep(client: Client) -> int:
-    """Delete the rows of days that were forgotten, or folded anew, some minutes ago; how many."""
+    """Delete the rows of days that were forgotten, or folded anew, some minutes ago; how many.
+
+    :raises DeletionError: ClickHouse says that they are gone, and they are not.
+    """
     current = "select project_id, revision from daily_rollups final where is_forgotten = 0"
     recent = (
         f"select project_id, started from daily_rollups final where folded_at > now() - interval {_KEPT_MINUTES} minute"
@@ -121,6 +113,6 @@ def sweep(client: Client) -> int:
         ).result_rows
         if stale:
             rows = ", ".join(f"({literal(str(project))}, {revision})" for project, revision, _ in stale)
-            client.command(f"delete from {table} where (project_id, revision) in ({rows})", settings=_MUTATION)
+            delete_rows(client, table, f"(project_id, revision) in ({rows})")
         swept += sum(int(number) for *_, number in stale)
     return swept

@@ -16,6 +16,7 @@ from schemas import topics
 from sinks.dead_letter_replay import insert_readable_lines
 from sinks.dead_letters import Letter, LetterName
 from sinks.errors import DeletionError
+from sinks.rendering import on_cluster
 from sinks.settings import SinkSettings
 from sinks.sql_text import identifier, literal
 from sinks.tables import TABLES
@@ -244,9 +245,8 @@ def delete_rows(client: Client, settings: SinkSettings, cut: Cut, table: str) ->
 
     :raises DeletionError: ClickHouse says that it is done, and rows are left.
     """
-    cluster = f" on cluster {identifier(settings.clickhouse_cluster)}" if settings.clickhouse_cluster else ""
     client.command(
-        f"alter table {identifier(table)}{cluster} delete where {_condition(client, cut, table)}",
+        f"alter table {identifier(table)}{on_cluster(settings)} delete where {_condition(client, cut, table)}",
         cut.parameters(),
         settings={**_MUTATION, "max_query_size": _LARGE},
     )

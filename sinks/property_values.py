@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from clickhouse_connect.driver.client import Client
 
+from sinks.rendering import on_cluster
 from sinks.settings import SinkSettings
-from sinks.sql_text import identifier
 
 MOST_VALUES = 1000
 """Of a key and day; those that came most often."""
@@ -44,6 +44,7 @@ def prune_values(client: Client, settings: SinkSettings, now: datetime, most: in
     gone = f"(value != '' and day < {{oldest:DateTime('UTC')}}) or (project_id, key, day, value) in ({beyond})"
     found = int(client.query(f"select count() from property_values final where {gone}", parameters).result_rows[0][0])
     if found:
-        cluster = f" on cluster {identifier(settings.clickhouse_cluster)}" if settings.clickhouse_cluster else ""
-        client.command(f"alter table property_values{cluster} delete where {gone}", parameters, settings=_SETTINGS)
+        client.command(
+            f"alter table property_values{on_cluster(settings)} delete where {gone}", parameters, settings=_SETTINGS
+        )
     return found

@@ -18,6 +18,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from sinks.client import attach
 from sinks.daily_manifest import forget
 from sinks.errors import RebuildError
+from sinks.rendering import on_cluster
 from sinks.retained import Retained, read_retained
 from sinks.rollup_pieces import months_of, piece_of, read_signatures, source_filter, within
 from sinks.rollups import FOLDED, Rollup
@@ -168,8 +169,7 @@ def remake(
 def taken_off(client: Client, settings: SinkSettings, table: str) -> Iterator[None]:
     """No row comes in from Kafka within the block; one that was on its way has arrived."""
     name = identifier(table)
-    cluster = f" on cluster {identifier(settings.clickhouse_cluster)}" if settings.clickhouse_cluster else ""
-    client.command(f"detach table if exists {name}{cluster}")
+    client.command(f"detach table if exists {name}{on_cluster(settings)}")
     try:
         yield
     finally:
@@ -178,7 +178,7 @@ def taken_off(client: Client, settings: SinkSettings, table: str) -> Iterator[No
             "select count() from system.detached_tables where database = currentDatabase() and table = {table:String}",
             {"table": table},
         ).result_rows[0][0]:
-            attach(client, f"{name}{cluster}")
+            attach(client, f"{name}{on_cluster(settings)}")
 
 
 def _make_anew(

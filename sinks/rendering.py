@@ -98,6 +98,11 @@ def rendered(statement: str, settings: SinkSettings, *, on_cluster: bool = True)
     return [*made, beside]
 
 
+def on_cluster(settings: SinkSettings) -> str:
+    """What makes a statement one for all nodes of the cluster; nothing on a single node."""
+    return f" on cluster {identifier(settings.clickhouse_cluster)}" if settings.clickhouse_cluster else ""
+
+
 def database_of(name: str, settings: SinkSettings, *, reading: bool) -> str:
     """The database a table is in; ``reading``: where it is read by those who ask for all shards' rows."""
     if settings.clickhouse_cluster is None or reading or name in EVERYWHERE:

@@ -20,11 +20,12 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas import topics
 from sinks.daily_manifest import forget
-from sinks.errors import DeletionError, SinkError
+from sinks.deletion import delete_rows
+from sinks.errors import SinkError
 from sinks.kafka_log import KafkaLog
 from sinks.rebuild import Progress, taken_off
 from sinks.settings import SinkSettings
-from sinks.sql_text import identifier, literal
+from sinks.sql_text import literal
 
 LONGEST_DAYS = 400
 """How long rows are kept of a project that is not there any more; no project can keep them longer."""
@@ -34,7 +35,7 @@ _COUNTING, _TAKING, _DONE, _GIVEN_UP = 1, 2, 3, 4
 _WAIT_SECONDS = 30.0
 _POLL_SECONDS = 0.5
 _SETTINGS = {"max_bytes_before_external_group_by": 1_000_000_000}
-_MUTATION = {"mutations_sync": 2, "lightweight_deletes_sync": 2}
+_MUTATION = {"mutations_sync": 2}
 
 
 class RetentionError(SinkError):
@@ -282,15 +283,11 @@ def _carry_out(client: Client, run: int, source: Source, plan: Plan) -> None:
         whole = f"{source.month} = {month}"
         if _rows(client, f"select count() from {source.table} where {whole} and not ({_is_told(source, plan)})")[0][0]:
             # It broke off here before, and rows came since, which the ledger was not told of.
-            client.command(
-                f"delete from {identifier(source.table)} where {whole} and {_is_told(source, plan)}", settings=_MUTATION
-            )
+            delete_rows(client, source.table, f"{whole} and {_is_told(source, plan)}")
         else:
             client.command(f"alter table {source.table} drop partition {month}")
     if plan.projects:
-        client.command(f"delete from {identifier(source.table)} where {_old(source, plan)}", settings=_MUTATION)
-        if left := _rows(client, f"select count() from {source.table} where {_old(source, plan)}")[0][0]:
-            raise DeletionError(source.table, left)
+        delete_rows(client, source.table, _old(source, plan))
     _note(client, run, source, _DONE, plan)
 
 

@@ -101,15 +101,21 @@ def months_of(pieces: Iterable[datetime]) -> dict[int, list[datetime]]:
     return found
 
 
+def joined(times: Iterable[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    """The same times in order, those that touch each other as one."""
+    found: list[tuple[datetime, datetime]] = []
+    for since, until in sorted(times):
+        if found and since <= found[-1][1]:
+            found[-1] = (found[-1][0], max(until, found[-1][1]))
+        else:
+            found.append((since, until))
+    return found
+
+
 def within(rollup: Rollup, time: str, pieces: Sequence[datetime]) -> str:
     """The condition that ``time`` falls into one of the pieces."""
     length = timedelta(hours=1) if rollup.grain == "hour" else timedelta(days=1)
-    ranges: list[tuple[datetime, datetime]] = []
-    for piece in sorted(pieces):
-        if ranges and ranges[-1][1] == piece:
-            ranges[-1] = (ranges[-1][0], piece + length)
-        else:
-            ranges.append((piece, piece + length))
+    ranges = joined((piece, piece + length) for piece in pieces)
     return " or ".join(f"({time} >= {at(start)} and {time} < {at(end)})" for start, end in ranges) or "0"
 
 

@@ -14,10 +14,10 @@ from query_api.errors import InvalidRequestError
 from query_api.periods import Interval, Period
 from query_api.sql.builder import Join, Select
 from query_api.sql.tables import PEOPLE, Table
+from schemas.calendar import HALF_HOUR_SECONDS
 
 MAX_PARTS = 63
 """Of a period and what is asked for before it: a bit each, beside that of the time before."""
-_HALF_HOUR = 1_800
 _HALVES = 48
 
 ACTIVE_DAYS = Table("active_days")
@@ -89,7 +89,7 @@ def activity(period: Period, *, people: bool, before: Sequence[datetime] = (), e
             f"That period has more than {MAX_PARTS - len(before)} parts of one {period.interval}: "
             "ask for a longer interval or a shorter period."
         )
-    marks = [int(moment.timestamp()) // _HALF_HOUR for moment in (*starts, period.end)]
+    marks = [int(moment.timestamp()) // HALF_HOUR_SECONDS for moment in (*starts, period.end)]
     parameters: dict[str, Any] = {
         "marks": [0, *marks],
         "bits": [1 << at for at in range(len(starts) + 1)] + [0],

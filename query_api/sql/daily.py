@@ -11,7 +11,8 @@ from typing import Any
 
 from query_api.sql.builder import In, Join, Query, Select, UnionAll, build
 from query_api.sql.tables import ALL_EVENTS, DAILY_ROLLUPS, DEVICE_NUMBERS, SESSIONS, Table
-from query_api.sql.time import HALF_HOUR
+from schemas import day_signature
+from schemas.calendar import HALF_HOUR_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ FOLDED = (
 
 UNFOLDED = (
     "half_hour in (select toDateTime(arrayJoin(arrayFlatten(arrayMap((since, until) -> "
-    f"range(since, until, {HALF_HOUR}), {{rest_starts:Array(UInt32)}}, {{rest_ends:Array(UInt32)}}))), 'UTC'))"
+    f"range(since, until, {HALF_HOUR_SECONDS}), {{rest_starts:Array(UInt32)}}, {{rest_ends:Array(UInt32)}}))), 'UTC'))"
 )
 """The condition on rows of half hours: of no folded day."""
 
@@ -85,9 +86,7 @@ class Tally:
     sessions_digest: int = 0
 
 
-def _tallies(table: Table, column: str, tallied: Mapping[str, str]) -> Select:
-    # These expressions, else the store reads the table instead of its projection `project_halves`.
-    half_hour = f"toStartOfInterval(toDateTime({column}), interval 30 minute)"
+def _tallies(table: Table, half_hour: str, tallied: Mapping[str, str]) -> Select:
     return Select(
         {
             "day": f"roundDown(toUnixTimestamp({half_hour}), {{days:Array(UInt32)}})",
@@ -122,11 +121,15 @@ _STATES = Select(
                     "started < toDateTime({end:UInt32}, 'UTC')",
                 ),
             ),
-            _tallies(ALL_EVENTS, "created_at", {"events": "count()", "events_digest": "sum(cityHash64(event_id))"}),
+            _tallies(
+                ALL_EVENTS,
+                day_signature.EVENTS_HALF_HOUR,
+                dict(zip(("events", "events_digest"), day_signature.EVENTS, strict=True)),
+            ),
             _tallies(
                 SESSIONS,
-                "started_at",
-                {"sessions": "sum(sign)", "sessions_digest": "sum(sign * toInt64(cityHash64(session_id, version)))"},
+                day_signature.SESSIONS_HALF_HOUR,
+                dict(zip(("sessions", "sessions_digest"), day_signature.SESSIONS, strict=True)),
             ),
         )
     ),

@@ -5,7 +5,7 @@ from query_api.sql.builder import In, Join, Query, Select, build, quoted
 from query_api.sql.dimensions import Dimension, not_of_pairs
 from query_api.sql.overview import OVER_SESSIONS, ROLLED_VISITORS, VISITORS
 from query_api.sql.tables import EVENT_VISITORS, EVENTS, PAGE_VISITS, PAGES, SESSIONS, VISITS
-from query_api.sql.time import bounds, is_of_half_hours, within
+from query_api.sql.time import bounds, consists_of_half_hours, within
 
 _PAGES = Select(
     columns={
@@ -167,4 +167,4 @@ def sessions_by(
 
 
 def _is_rolled(period: Period, asked: bool | None) -> bool:
-    return is_of_half_hours(period) if asked is None else asked
+    return consists_of_half_hours(period) if asked is None else asked

@@ -6,7 +6,7 @@ from query_api.periods import Period
 from query_api.sql.builder import Query, Select, build
 from query_api.sql.tables import EVENTS, RECENT_VISITORS, SESSION_SUMS, SESSIONS
 from query_api.sql.tables import VISITORS as VISITOR_ROWS
-from query_api.sql.time import SETS, bounds, compared_columns, is_of_half_hours, milliseconds, within
+from query_api.sql.time import SETS, bounds, compared_columns, consists_of_half_hours, milliseconds, within
 
 VISITORS = "uniqExactIf(device_id, device_id != '')"
 ROLLED_VISITORS = "uniqExactIf(visitor, visitor != 0)"
@@ -85,7 +85,7 @@ def overview(database: str, project_id: str, period: Period, *, rolled: bool | N
     """
     parameters = compared_parameters(period)
     if rolled is None:
-        rolled = is_of_half_hours(period, parts=True)
+        rolled = consists_of_half_hours(period, parts=True)
     selects = (_ROLLED_EVENTS, _ROLLED_SESSIONS) if rolled else (_EVENTS, _SESSIONS)
     events, sessions = (build(database, project_id, select, **parameters) for select in selects)
     return events, sessions

@@ -7,6 +7,7 @@ The database computes no calendar: where days, weeks and months begin in a proje
 from typing import Any
 
 from query_api.periods import Period
+from schemas.calendar import is_of_half_hours
 
 
 def within(column: str) -> str:
@@ -41,11 +42,7 @@ def compared_columns(time: str) -> dict[str, str]:
     }
 
 
-HALF_HOUR = 1_800
-"""Seconds of the rows of rollups."""
-
-
-def is_of_half_hours(period: Period, *, parts: bool = False) -> bool:
+def consists_of_half_hours(period: Period, *, parts: bool = False) -> bool:
     """Whether rollups can tell of the period (with ``parts``, of each of its parts and of the period before): it begins
     and ends with a half hour of UTC, as days do in all but very few time zones.
     """
@@ -54,7 +51,7 @@ def is_of_half_hours(period: Period, *, parts: bool = False) -> bool:
     else:
         previous = period.previous()
         moments = [*period.buckets(), *previous.buckets(), period.end]
-    return all(moment.timestamp() % HALF_HOUR == 0 for moment in moments)
+    return is_of_half_hours(*moments)
 
 
 def milliseconds(seconds: float) -> int:

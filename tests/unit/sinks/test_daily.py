@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from query_api.sql.dimensions import Dimension
 from sinks.daily_days import MOST_DAYS, QUIET, Day, calendar, runs_of
-from sinks.daily_manifest import joined
 from sinks.daily_sql import DIMENSIONS
+from sinks.rollup_pieces import joined
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = [Day(FIRST + timedelta(days=at), FIRST + timedelta(days=at + 1)) for at in range(40)]
