@@ -52,23 +52,24 @@ async def read_body(receive: Receive, declared: bytes | None, limit: int, arrivi
     :raises Refusal: ``too_large`` as soon as it is known, without reading the rest; ``incomplete`` when the client
         went away in the middle; ``body_too_slow`` (408) and ``overloaded`` (503) as `Arriving.body` tells.
     """
-    if declared is not None and (not declared.isdigit() or len(declared) > 20 or int(declared) > limit):
-        raise too_large(limit)
+    length = None
+    if declared is not None:
+        if not declared.isdigit() or len(declared) > 20 or (length := int(declared)) > limit:
+            raise too_large(limit)
     with arriving.body() as body:
         message = await receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
-            return _whole(message, limit)
-        return await _read(message, receive, limit, body.more)
+        chunk: bytes = message.get("body", b"")
+        # The server says only with another, empty message that nothing follows, and each costs a thread's turn.
+        if len(chunk) == length or (message["type"] == "http.request" and not message.get("more_body")):
+            if len(chunk) > limit:
+                raise too_large(limit)
+            return chunk
+        return await _read(message, receive, length, limit, body.more)
 
 
-def _whole(message: MutableMapping[str, Any], limit: int) -> bytes:
-    body: bytes = message.get("body", b"")
-    if len(body) > limit:
-        raise too_large(limit)
-    return body
-
-
-async def _read(message: MutableMapping[str, Any], receive: Receive, limit: int, count: Callable[[int], None]) -> bytes:
+async def _read(
+    message: MutableMapping[str, Any], receive: Receive, length: int | None, limit: int, count: Callable[[int], None]
+) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while message["type"] == "http.request":
@@ -78,7 +79,7 @@ async def _read(message: MutableMapping[str, Any], receive: Receive, limit: int,
             raise too_large(limit)
         chunks.append(chunk)
         count(len(chunk))
-        if not message.get("more_body"):
+        if size == length or not message.get("more_body"):
             return b"".join(chunks)
         message = await receive()
     raise bad_request("incomplete", "The body ended too early.")
