@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from query_api.errors import QueryFailedError
 from query_api.periods import Period
 from query_api.sql.builder import Query
-from query_api.sql.daily import FoldedDays, Tally, states
+from query_api.sql.daily import FoldedDays, Tally, folded_days, states
 from schemas.calendar import HALF_HOUR_SECONDS
 
 Rows = list[dict[str, Any]]
@@ -146,7 +147,7 @@ class FoldedDaysReader:
         looked = self._looked.get(key)
         if looked is None or looked.until <= now:
             before = self._looked.pop(key).found if looked is not None else None
-            task = asyncio.create_task(self._asked(project_id, midnights))
+            task = asyncio.create_task(self._asked(project_id, midnights, before))
             looked = self._looked[key] = _Looked(now, now + self.kept_seconds, task, before)
             while len(self._looked) > _MOST_LOOKED:
                 del self._looked[next(iter(self._looked))]
@@ -161,5 +162,16 @@ class FoldedDaysReader:
             looked.until = looked.at + _KEPT_UNUSED_SECONDS
         return days
 
-    async def _asked(self, project_id: str, midnights: tuple[int, ...]) -> Days:
-        return read_days(midnights, await self.ask(states(self.database, project_id, midnights)))
+    async def _asked(self, project_id: str, midnights: tuple[int, ...], before: Days | None) -> Days:
+        """Where no day is folded, as in a cluster, what the tables have now is not asked. Of a store that can't tell
+        it, as one of another version may, nothing is read folded.
+        """
+        if before is None or not before.revisions:
+            rows = await self.ask(folded_days(self.database, project_id, midnights))
+            if not rows:
+                return read_days(midnights, rows)
+        try:
+            rows = await self.ask(states(self.database, project_id, midnights))
+        except QueryFailedError:
+            rows = []
+        return read_days(midnights, rows)

@@ -90,8 +90,8 @@ def _fold(client: Client, project_id: str, days: Sequence[Day], signatures: Mapp
     run = Run(project_id, days, range(first, first + len(days)))
     _give_numbers(client, project_id, run)
     for table, names, rows in (
-        ("daily_values", VALUES, run.values()),
-        ("daily_pages", (*PAGES, *PAGES_SEEN), run.pages()),
+        ("folded_values", VALUES, run.values()),
+        ("folded_pages", (*PAGES, *PAGES_SEEN), run.pages()),
     ):
         client.command(
             f"insert into {table} (project_id, {', '.join(names)}) select {{project:String}}, * from ({rows})",

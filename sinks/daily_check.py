@@ -19,11 +19,11 @@ _EXAMPLES = 5
 _SETTINGS = {"max_bytes_before_external_group_by": 1_000_000_000}
 _VISITORS = "arraySort(bitmapToArray(visitors))"
 _TABLES = {
-    "daily_values": (
+    "folded_values": (
         ("dimension", "value"),
         ("events", "screen_views", "sessions", "bounces", "lasting", "session_ms", "session_views", _VISITORS),
     ),
-    "daily_pages": (
+    "folded_pages": (
         ("page",),
         (
             *("origin", "path", "finalizeAggregation(title)", "screen_views"),
@@ -102,7 +102,7 @@ def _look(client: Client, project_id: str, folded: Mapping[Day, Folded]) -> list
         revisions = [folded[day].revision for day in days]
         run = Run(project_id, days, revisions)
         by_start = {int(day.started.timestamp()): day for day in days}
-        for table, rows in (("daily_values", run.values()), ("daily_pages", run.pages())):
+        for table, rows in (("folded_values", run.values()), ("folded_pages", run.pages())):
             keys, measures = _TABLES[table]
             named = ", ".join(f"toString({key})" for key in keys)
             told = f"{', '.join(keys)}, started, cityHash64({', '.join(measures)}) as digest"

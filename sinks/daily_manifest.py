@@ -14,7 +14,7 @@ from sinks.deletion import delete_rows
 from sinks.rollup_pieces import at, joined
 from sinks.sql_text import literal
 
-TABLES = ("daily_values", "daily_pages")
+TABLES = ("folded_values", "folded_pages")
 """What is there of a folded day."""
 _KEPT_MINUTES = 10
 """How long rows of a day that was folded anew or forgotten stay, for questions that are on their way."""

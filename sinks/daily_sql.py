@@ -68,7 +68,7 @@ class Run:
         )
 
     def values(self) -> str:
-        """The rows of ``daily_values``, with the columns `VALUES`."""
+        """The rows of ``folded_values``, with the columns `VALUES`."""
         sums = ", ".join(f"sum({name}) as {name}" for name in _SUMS)
         pairs = ", ".join(f"({literal(name)}, toString({name}))" for name in DIMENSIONS)
         return f"""
@@ -94,7 +94,7 @@ class Run:
         """
 
     def pages(self) -> str:
-        """The rows of ``daily_pages``, with the columns `PAGES` and `PAGES_SEEN`."""
+        """The rows of ``folded_pages``, with the columns `PAGES` and `PAGES_SEEN`."""
         return f"""
             select page, {self._told("start")}, origin, path, title, screen_views, {", ".join(PAGES_SEEN)}
             from

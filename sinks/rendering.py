@@ -30,6 +30,7 @@ _PLACEHOLDER = re.compile(r"\{\{([a-z_]+)(?::([^}]*))?\}\}")
 _NAMED = re.compile(r"\{\{database\}\}\.([a-z_0-9]+)")
 _VIEW = re.compile(r"create (?:or replace )?view\b")
 _STORED = re.compile(r"create table if not exists \{\{database\}\}\.([a-z_0-9]+)")
+_DROPPED = re.compile(r"drop table if exists \{\{database\}\}\.([a-z_0-9]+)")
 _COLUMNS = re.compile(
     r"alter table \{\{database\}\}\.([a-z_0-9]+)[^;]*?\b(?:add|drop|rename|modify) column\b", re.DOTALL
 )
@@ -76,18 +77,21 @@ def render(statement: str, settings: SinkSettings, *, on_cluster: bool = True) -
 
 def rendered(statement: str, settings: SinkSettings, *, on_cluster: bool = True) -> list[str]:
     """The statement for this ClickHouse and, on a cluster, what follows from it: the Distributed table beside one whose
-    rows are divided among the shards, made anew when its columns change.
+    rows are divided among the shards, made anew when its columns change and dropped with it.
 
     :raises MigrationError: it has an unknown placeholder.
     """
     made = [render(statement, settings, on_cluster=on_cluster)]
     cluster = settings.clickhouse_cluster
-    found = (_STORED if "{{engine:" in statement else _COLUMNS).match(statement)
+    dropped = _DROPPED.match(statement)
+    found = dropped or (_STORED if "{{engine:" in statement else _COLUMNS).match(statement)
     name = found.group(1) if found else ""
     if cluster is None or not name or name in EVERYWHERE or name.endswith("_arrivals"):
         return made
     told = f" on cluster {identifier(cluster)}" if on_cluster else ""
     local = settings.local_database
+    if dropped:
+        return [*made, f"drop table if exists {identifier(settings.clickhouse_database)}.{name}{told}"]
     # Rows that somebody puts in by hand go where their like are: partition mod shards.
     key = ", log_partition" if name in TABLES else ""
     beside = (

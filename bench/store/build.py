@@ -77,9 +77,12 @@ def build(client: Client, settings: SinkSettings, traffic: Traffic, days: int, p
 
 
 def _is_folded(client: Client) -> bool:
-    return bool(
-        client.query("select count() from bench_days where part = 'daily' and state = 'done'").result_rows[0][0]
+    """A migration may have had all days forgotten."""
+    done, days = (
+        client.query(f"select count() from {rows}").result_rows[0][0]
+        for rows in ("bench_days where part = 'daily' and state = 'done'", "daily_rollups final where is_forgotten = 0")
     )
+    return bool(done and days)
 
 
 def _fold(client: Client, settings: SinkSettings, traffic: Traffic) -> None:

@@ -99,6 +99,10 @@ def _render(database: str, select: Select) -> str:
 
 def _read(database: str, table: Table) -> tuple[str, list[str]]:
     """A table in FROM, and the conditions under which it is read."""
+    if table.projection:
+        # As texts: a name would be taken for the alias of a column, if there is one.
+        parts = ", ".join(map(_text, (database, table.name, table.projection)))
+        return f"mergeTreeProjection({parts})", [f"{PROJECT} = {{{PROJECT}:String}}", *table.conditions]
     name = f"{quoted(database)}.{quoted(table.name)}"
     if table.asks_project:
         return f"{name}(project = {{{PROJECT}:String}})", [*table.conditions]
@@ -119,3 +123,8 @@ def quoted(identifier: str) -> str:
     """``identifier`` quoted; the only way a name gets into a query."""
     escaped = identifier.replace("\\", "\\\\").replace("`", "\\`")
     return f"`{escaped}`"
+
+
+def _text(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -10,7 +10,7 @@ from query_api.sql.builder import In, Query, Select, UnionAll, build, quoted
 from query_api.sql.daily import COUNTED, FOLDED, MERGED, UNFOLDED, UNITED, FoldedDays, numbers_of, together
 from query_api.sql.dimensions import Dimension, not_of_pairs
 from query_api.sql.overview import OVER_SESSIONS
-from query_api.sql.tables import DAILY_PAGES, DAILY_VALUES, EVENT_VISITORS, PAGE_VISITS, PAGES, VISITS, Table
+from query_api.sql.tables import EVENT_VISITORS, FOLDED_PAGES, FOLDED_VALUES, PAGE_VISITS, PAGES, VISITS, Table
 
 MOST_PAGES = 1_500
 """Of more pages at once nobody can be looked up."""
@@ -66,7 +66,7 @@ def top_values(database: str, project_id: str, values: Values, found: FoldedDays
     merged, counted, united = (MERGED, COUNTED, {"visitors": UNITED}) if values.are_few else ({}, {}, {})
     folded = Select(
         {"one": "value", **merged, **{each: f"toInt64(sum({each}))" for each in values.sums}},
-        DAILY_VALUES,
+        FOLDED_VALUES,
         where=values.is_folded,
         group_by="one",
     )
@@ -99,7 +99,7 @@ def visitors_of_values(
         is_top = "cityHash64({0}) in {{hashes:Array(UInt64)}}"
     folded = Select(
         {"one": "value", **MERGED},
-        DAILY_VALUES,
+        FOLDED_VALUES,
         where=(*values.is_folded, is_top.format("value")),
         group_by="one",
     )
@@ -118,7 +118,7 @@ def top_pages(database: str, project_id: str, found: FoldedDays, limit: int) -> 
     """The pages that come first, and all that have as many page views as the last of them. Rows: ``page``."""
     folded, rest = (
         Select({"one": "page", "views": "sum(screen_views)"}, table, where=(condition,), group_by="one")
-        for table, condition in ((DAILY_PAGES, FOLDED), (PAGES, UNFOLDED))
+        for table, condition in ((FOLDED_PAGES, FOLDED), (PAGES, UNFOLDED))
     )
     select = Select(
         {"page": "one"},
@@ -155,7 +155,7 @@ _UNSEEN = {
 def pages(database: str, project_id: str, found: FoldedDays, top: Sequence[int], limit: int) -> Query:
     """What is to be told of these pages. Rows as `sql.lists.pages` has them."""
     across = {"sessions": "sum(sessions)", "across": "groupUniqArrayArray(sessions_across)"}
-    parts = [(DAILY_PAGES, FOLDED, {**_TOLD, **MERGED, **across})]
+    parts = [(FOLDED_PAGES, FOLDED, {**_TOLD, **MERGED, **across})]
     if found.rest:
         parts += [(PAGES, UNFOLDED, {**_TOLD, **_UNSEEN}), (PAGE_VISITS, UNFOLDED, {**_UNTOLD, **COUNTED, **_SEEN})]
     selects = (

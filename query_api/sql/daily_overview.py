@@ -4,7 +4,7 @@ from query_api.periods import Period
 from query_api.sql.builder import Query, Select, UnionAll, build
 from query_api.sql.daily import COUNTED, FOLDED, MERGED, UNFOLDED, UNITED, FoldedDays, numbers_of
 from query_api.sql.overview import OVER_SESSIONS, compared_parameters
-from query_api.sql.tables import DAILY_VALUES, SESSION_SUMS, VISITORS
+from query_api.sql.tables import FOLDED_VALUES, SESSION_SUMS, VISITORS
 from query_api.sql.time import SETS, compared_columns
 
 _SUMS = ("screen_views", *OVER_SESSIONS)
@@ -12,7 +12,7 @@ _NOBODY = {"numbered": "groupBitmapStateIf(toUInt32(0), 0)", "unnumbered": "toUI
 
 _FOLDED = Select(
     {**compared_columns("started"), **MERGED, **{name: f"toInt64(sum({name}))" for name in _SUMS}},
-    DAILY_VALUES,
+    FOLDED_VALUES,
     where=("dimension = ''", FOLDED),
     group_by=SETS,
 )

@@ -2,24 +2,31 @@
 
 from dataclasses import dataclass
 
+from schemas.day_signature import PROJECTION
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table of the store. ``conditions`` are part of every read, ``final``: only the newest version of each row.
-    ``asks_project``: a view that is given the project, and has no column of it.
+    ``asks_project``: a view that is given the project, and has no column of it. ``projection``: what is read is this
+    projection of the table, as a table of its own.
     """
 
     name: str
     conditions: tuple[str, ...] = ()
     final: bool = False
     asks_project: bool = False
+    projection: str = ""
 
 
 EVENTS = Table("events", ("bot = ''", "synthesized = 0"))
 """Events of people: no bots, and nothing we made up (`session_start`, `session_end`)."""
 
-ALL_EVENTS = Table("events")
-"""Every row of the table, whatever counts: to tell whether it is what it was."""
+EVENT_HALVES = Table("events", projection=PROJECTION)
+"""What each half hour has of events, whatever counts: to tell whether it is what it was. Not on a cluster."""
+
+SESSION_HALVES = Table("sessions", projection=PROJECTION)
+"""The same of sessions."""
 
 SESSIONS = Table("sessions")
 """Pairs of rows: only sums over ``sign`` mean anything. Bots have no sessions."""
@@ -55,12 +62,12 @@ PEOPLE = Table("people", asks_project=True)
 linked is not in it. ``sql.people`` reads it for everybody.
 """
 
-DAILY_VALUES = Table("daily_values")
+FOLDED_VALUES = Table("folded_values")
 """Days that are over, by value of a dimension: sums, and visitors as a bitmap. Of the revisions that are there
 ``sql.daily.FOLDED`` takes the one that stands.
 """
 
-DAILY_PAGES = Table("daily_pages")
+FOLDED_PAGES = Table("folded_pages")
 """The same by page."""
 
 DAILY_ROLLUPS = Table("daily_rollups", final=True)

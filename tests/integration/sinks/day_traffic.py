@@ -175,7 +175,7 @@ def told(client: Client, project_id: str, days: Sequence[Day]) -> Told:
         (
             select dimension, value, device
             from
-                (select dimension, value, arrayJoin(bitmapToArray(visitors)) as number from daily_values where {used})
+                (select dimension, value, arrayJoin(bitmapToArray(visitors)) as number from folded_values where {used})
                 as had
             inner join {device} as known using number
             union all select '', '', visitor from visitors where {rest}
@@ -192,7 +192,7 @@ def told(client: Client, project_id: str, days: Sequence[Day]) -> Told:
         (
             select dimension, value, events as one, screen_views as two, sessions, bounces, session_ms as ms,
                 session_views as views
-            from daily_values where {used}
+            from folded_values where {used}
             union all select '', '', events, screen_views, 0, 0, 0, 0 from visitors where {rest}
             union all select 'event', toString(name), events, 0, 0, 0, 0, 0 from event_visitors where {rest}
             union all select '', '', 0, 0, sessions, bounces, session_ms, session_views from session_sums where {rest}
@@ -218,15 +218,15 @@ def told(client: Client, project_id: str, days: Sequence[Day]) -> Told:
 def _pages(client: Client, used: str, rest: str, device: str) -> Told:
     shown = client.query(
         "select page, any(at_path), sum(views), argMaxMerge(title) from "
-        f"(select page, path as at_path, screen_views as views, title from daily_pages where {used} union all "
+        f"(select page, path as at_path, screen_views as views, title from folded_pages where {used} union all "
         f"select page, path, screen_views, title from pages where {rest}) group by page"
     ).result_rows
     seen = client.query(
         "select page, uniqExactIf(device, device != 0), sum(inside) + uniqExactIf(session, session != 0) from "
-        "(select page, toUInt64(0) as device, sessions as inside, toUInt64(0) as session from daily_pages "
-        f"where {used} union all select page, 0, 0, arrayJoin(sessions_across) from daily_pages where {used} "
+        "(select page, toUInt64(0) as device, sessions as inside, toUInt64(0) as session from folded_pages "
+        f"where {used} union all select page, 0, 0, arrayJoin(sessions_across) from folded_pages where {used} "
         "union all select page, device, 0, 0 from "
-        f"(select page, arrayJoin(bitmapToArray(visitors)) as number from daily_pages where {used}) as had "
+        f"(select page, arrayJoin(bitmapToArray(visitors)) as number from folded_pages where {used}) as had "
         f"inner join {device} as known using number "
         f"union all select page, visitor, 0, session from page_visits where {rest}) group by page"
     ).result_rows

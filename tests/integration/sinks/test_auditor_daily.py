@@ -108,11 +108,11 @@ def test_days_are_folded_when_their_half_hours_are_equal(filled: Pipeline, clien
 def test_a_planted_difference_is_told_and_folded_anew(filled: Pipeline, client: Client) -> None:
     days = calendar(ZoneInfo("UTC"), FIRST, NOW)
     client.command(
-        "alter table daily_values update sessions = sessions + 1 where dimension = 'country' and value = 'SE'",
+        "alter table folded_values update sessions = sessions + 1 where dimension = 'country' and value = 'SE'",
         settings={"mutations_sync": 2},
     )
     (finding,) = audit(filled.settings, patience_seconds=60).findings
-    assert (finding.kind, finding.table) == (Kind.ROLLUP, "daily_values")
+    assert (finding.kind, finding.table) == (Kind.ROLLUP, "folded_values")
     assert "country SE" in finding.examples[0]
     # Reports are of today, and the auditor's clock here is not: without any, everything is compared.
     client.command("truncate table audits")

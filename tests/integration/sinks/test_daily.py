@@ -102,8 +102,8 @@ def test_a_session_that_goes_on_after_its_day_was_folded(client: Client, store: 
     traffic.send("ann", first.ended - timedelta(minutes=25))
     traffic.send("bob", first.ended - timedelta(minutes=70))
     fold(client, sink_settings(store, client), "shop", [first, second])
-    assert number(client, "select sum(sessions) from daily_pages") == 2
-    assert number(client, "select sum(length(sessions_across)) from daily_pages") == 0
+    assert number(client, "select sum(sessions) from folded_pages") == 2
+    assert number(client, "select sum(length(sessions_across)) from folded_pages") == 0
     traffic.send("bob", first.ended - timedelta(minutes=45))
     traffic.send("bob", first.ended - timedelta(minutes=20))
     traffic.send("bob", first.ended + timedelta(minutes=5))
@@ -116,7 +116,8 @@ def test_a_session_that_goes_on_after_its_day_was_folded(client: Client, store: 
     assert told(client, "shop", DAYS)["page", "/"][2] == 2
     assert (
         number(
-            client, "select sum(sessions) from daily_pages where revision in (select revision from daily_rollups final)"
+            client,
+            "select sum(sessions) from folded_pages where revision in (select revision from daily_rollups final)",
         )
         == 1
     )
@@ -209,11 +210,11 @@ def test_a_planted_difference_is_found(client: Client, store: Store, traffic: Tr
     settings = sink_settings(store, client)
     fold(client, settings, "shop", DAYS)
     changes = (
-        "alter table daily_values update events = events + 1 where dimension = 'event' and value = 'purchase'",
-        "alter table daily_values delete where dimension = 'country' and value = 'SE'",
-        "alter table daily_values update visitors = bitmapBuild([toUInt32(1), 2, 3]) where dimension = ''",
-        "alter table daily_pages update sessions = 0, sessions_across = [7] where path = '/pricing'",
-        "insert into daily_pages select * from daily_pages limit 1",
+        "alter table folded_values update events = events + 1 where dimension = 'event' and value = 'purchase'",
+        "alter table folded_values delete where dimension = 'country' and value = 'SE'",
+        "alter table folded_values update visitors = bitmapBuild([toUInt32(1), 2, 3]) where dimension = ''",
+        "alter table folded_pages update sessions = 0, sessions_across = [7] where path = '/pricing'",
+        "insert into folded_pages select * from folded_pages limit 1",
         "alter table device_numbers update number = 3 - number where 1",
     )
     for change in changes:
@@ -267,13 +268,13 @@ def test_rows_of_days_that_were_folded_anew_are_swept_later(client: Client, stor
         fold(client, settings, "shop", DAYS)
     forget(client, [(DAYS[0].started, DAYS[0].ended)])
     assert sweep(client) == 0, "questions may be on their way"
-    rows = number(client, "select count() from daily_values")
+    rows = number(client, "select count() from folded_values")
     client.command(
         "alter table daily_rollups update folded_at = folded_at - interval 1 hour where 1",
         settings={"mutations_sync": 2},
     )
     assert sweep(client) > 0
-    assert number(client, "select count() from daily_values") < rows / 2 + 1
+    assert number(client, "select count() from folded_values") < rows / 2 + 1
     assert in_use(client) == DAYS[1:]
     assert not compare_folded(client, "shop", DAYS, settle_seconds=0)
     agrees(client)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from query_api.errors import QueryFailedError
 from query_api.folded_days import Days, FoldedDaysReader, read_days
 from query_api.periods import Interval, Period
 from query_api.sql.builder import Query
@@ -121,6 +122,38 @@ async def test_a_failure_is_nobody_else_s() -> None:
         await reader.find("shop", month())
     assert await reader.find("shop", month()) is None
     assert answers == []
+
+
+async def test_what_the_tables_have_is_asked_where_days_are_folded() -> None:
+    midnights = month().midnights()
+    folded = [
+        row(round(day.timestamp()), 7, end=round(following.timestamp()), events=5)
+        for day, following in pairwise(midnights)
+    ]
+    asked: list[str] = []
+    now: list[Exception | list[dict[str, Any]]] = []
+
+    async def ask(query: Query) -> list[dict[str, Any]]:
+        is_of_tables = "mergeTreeProjection" in query.sql
+        asked.append("tables" if is_of_tables else "folded")
+        answer = now.pop(0) if is_of_tables else folded
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    reader = FoldedDaysReader(ask, "weir", worth=0, kept_seconds=0)
+    now += [
+        [*folded, *(row(round(day.timestamp()), events=5) for day in midnights[:-1])],
+        folded,
+        QueryFailedError("The store could not answer this query."),
+    ]
+    assert await reader.find("shop", month()) is not None
+    assert asked == ["folded", "tables"]
+    assert await reader.find("shop", month()) is None
+    # Nothing stood the last time.
+    assert asked == ["folded", "tables", "tables"]
+    assert await reader.find("shop", month()) is None
+    assert asked == ["folded", "tables", "tables", "folded", "tables"]
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ def queries() -> list[Query]:
         *events.events("db", NASTY, wanted, limit=5, offset=10, properties=True),
         *events.events("db", NASTY, events.EventFilter(), limit=5, offset=10, properties=False),
         *daily_queries(),
+        daily.folded_days("db", NASTY, [0, 86_400]),
     ]
 
 
@@ -73,11 +74,14 @@ def test_every_table_is_read_for_one_project_only(query: Query) -> None:
 
 def test_what_days_are_like_is_asked_of_every_row_of_one_project() -> None:
     query = daily.states("db", NASTY, [0, 86_400])
-    assert query.sql.count("{project_id:String}") == query.sql.count("`db`.") == 3
+    assert query.sql.count("where (project_id = {project_id:String})") == query.sql.count(" from ") - 1 == 3
+    assert query.sql.count("from mergeTreeProjection('db', ") == 2
     assert "bot" not in query.sql
 
 
-@pytest.mark.parametrize("query", [*queries(), daily.states("db", NASTY, [0, 86_400])])
+@pytest.mark.parametrize(
+    "query", [*queries(), *(ask("db", NASTY, [0, 86_400]) for ask in (daily.folded_days, daily.states))]
+)
 def test_every_parameter_is_bound(query: Query) -> None:
     assert set(re.findall(r"\{(\w+):", query.sql)) == set(query.parameters)
 

@@ -28,8 +28,10 @@ REPEATABLE = (
     *("if not exists", "if exists", "create or replace view", "modify query", "modify ttl", "modify setting"),
     *("modify column", "materialize projection"),
 )
-# A row that comes twice changes nothing there: bits are set, the first and the last time stand.
-FILLED_AGAIN = ("insert into {{database}}.active_days ", "insert into {{database}}.recent_visitors ")
+# A row that comes twice changes nothing there: bits are set, first and last times stand, what is forgotten is so.
+FILLED_AGAIN = tuple(
+    f"insert into {{{{database}}}}.{name}" for name in ("active_days ", "recent_visitors ", "daily_rollups\n")
+)
 
 
 def test_every_step_can_be_done_twice() -> None:
