@@ -79,8 +79,8 @@ def _json_lines(file: BinaryIO) -> Iterator[FileRow]:
 
 def _csv(file: BinaryIO) -> Iterator[FileRow]:
     csv.field_size_limit(MAX_LINE_BYTES)
-    # Bytes that are no UTF-8 are kept in the text, and found when the row is looked at.
-    lines = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+    # Bytes that are no UTF-8 are kept in the text, and found when the row is looked at. Spreadsheets begin with a mark.
+    lines = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
     reader = csv.reader(lines)
     names: list[str] | None = None
     number = 0
@@ -115,5 +115,5 @@ def _parquet(file: BinaryIO) -> Iterator[FileRow]:
             for values in batch.to_pylist():
                 number += 1
                 yield FileRow(number, values, "", orjson.dumps(values, default=str).decode(errors="replace"))
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise ImportFileError(f"The file cannot be read as Parquet behind row {number}: {error}.") from error

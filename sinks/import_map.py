@@ -151,10 +151,12 @@ def owner_of(raw: RawEvent) -> str:
 
 def _properties(row: Mapping[str, Any]) -> dict[str, Any]:
     given = dict(_json(row, "properties", {}))
-    query, anchor = given.pop("__query", None), given.pop("__hash", None)
+    # What a sender called so may be anything.
+    query = given.pop("__query") if isinstance(given.get("__query"), dict) else {}
+    anchor = given.pop("__hash", None)
     path = _text(row, "origin") + _text(row, "path")
     if path:
-        pairs = {name: value for name, value in query.items() if isinstance(value, str | int | float)} if query else {}
+        pairs = {name: value for name, value in query.items() if isinstance(value, str | int | float)}
         search = f"?{urlencode(pairs)}" if pairs else ""
         given["__path"] = f"{path}{search}{f'#{anchor}' if isinstance(anchor, str) and anchor else ''}"
     columns = {**_PAGE, **_AGENT}
@@ -173,7 +175,10 @@ def _event_id(row: Mapping[str, Any], project_id: str) -> str:
 
 def _derived(kind: str, row: Mapping[str, Any]) -> str:
     """The same id for the same row, so that it counts once however often it is imported."""
-    text = orjson.dumps(dict(row), option=orjson.OPT_SORT_KEYS, default=str).decode()
+    try:
+        text = orjson.dumps(dict(row), option=orjson.OPT_SORT_KEYS, default=str).decode()
+    except (TypeError, ValueError) as error:
+        raise RowRefused("not_a_row", f"It cannot be written as JSON: {error}.") from error
     return derived_event_id(f"import:{kind}:{text}")
 
 

@@ -127,7 +127,11 @@ def _read(row: FileRow, mapping: RowMapping, target: Target, now: int) -> Sequen
         kept = target.retention_days[project_id] * 24 * 3_600_000
         if (reason := time_refusal(raw.time, reception(raw.received_at, now), kept)) is not None:
             raise RowRefused(reason, "Its time lies outside of what the project keeps.")
-        if len(orjson.dumps(raw.model_dump(mode="json"))) > topics.MAX_RAW_MESSAGE_BYTES:
+        try:
+            size = len(orjson.dumps(raw.model_dump(mode="json")))
+        except (TypeError, ValueError) as error:
+            raise RowRefused("not_a_row", f"It cannot be written as JSON: {error}.") from error
+        if size > topics.MAX_RAW_MESSAGE_BYTES:
             raise RowRefused("row_too_large", f"It has more than {topics.MAX_RAW_MESSAGE_BYTES} bytes.")
     return found
 

@@ -170,6 +170,13 @@ def test_an_import_that_is_killed_goes_on_and_tells_what_it_refused(here: Stack,
     rows[5] = b"not json"
     rows[BATCH_ROWS + 1] = b'{"name":"old","created_at":"2001-01-01T00:00:00Z"}'
     rows[2 * BATCH_ROWS + 50] = b"[]"
+    # Deeper than can be written again, and a number beyond 64 bits.
+    deep = b'{"a":' * 300 + b"1" + b"}" * 300
+    rows[10] = b'{"name":"deep","event_id":"deep","properties":%b,"created_at":"%b"}' % (
+        deep,
+        begin.isoformat().encode(),
+    )
+    rows[11] = b'{"name":"revenue","event_id":"much","revenue":1e30,"created_at":"%b"}' % begin.isoformat().encode()
     file = tmp_path / "rows.jsonl"
     file.write_bytes(b"\n".join(rows))
 
@@ -195,11 +202,13 @@ def test_an_import_that_is_killed_goes_on_and_tells_what_it_refused(here: Stack,
         run(die)
     result = weir("import", str(file), "--project", "going-on")
     assert result.exit_code == 1
-    wanted = len(rows) - 3
-    assert f"{wanted:,} sent, 0 stored before, 0 made by Weir, 3 refused" in result.output
+    wanted = len(rows) - 5
+    assert f"{wanted:,} sent, 0 stored before, 0 made by Weir, 5 refused" in result.output
     refused = [json.loads(line) for line in (tmp_path / "rows.jsonl.rejects.jsonl").read_text().splitlines()]
     assert [(row["row"], row["reason"]) for row in refused] == [
         (6, "not_a_row"),
+        (11, "not_a_row"),
+        (12, "not_a_row"),
         (BATCH_ROWS + 2, "event_too_old"),
         (2 * BATCH_ROWS + 51, "not_a_row"),
     ]

@@ -94,6 +94,25 @@ def test_what_is_no_row_is_refused(change: dict[str, Any], reason: str, told: st
     assert refused.value.reason == reason
 
 
+@pytest.mark.parametrize("query", ["abc", [1], 5, True], ids=repr)
+def test_a_property_that_a_sender_called_like_a_pages_query_stays_one(query: Any) -> None:
+    [raw] = event({**ROW, "properties": {"__query": query}}, "shop")
+    assert (raw.payload["properties"]["__query"], raw.payload["properties"]["__path"]) == (
+        query,
+        "https://shop.example/a b",
+    )
+
+
+def test_a_row_that_no_json_holds_is_refused() -> None:
+    nested: dict[str, Any] = {}
+    for _ in range(300):
+        nested = {"a": nested}
+    with pytest.raises(RowRefused, match="JSON"):
+        event({**ROW, "event_id": "", "properties": nested}, "shop")
+    with pytest.raises(RowRefused, match="JSON"):
+        profile({"profile_id": "ann", "updated_at": ROW["created_at"], "note": "\udcff"}, "shop")
+
+
 def test_what_weir_makes_is_passed_over() -> None:
     with pytest.raises(RowPassedOver):
         event({**ROW, "synthesized": 1}, "shop")
@@ -144,6 +163,8 @@ def test_csv() -> None:
     assert "1 fields, the first line names 2" in found[1].problem
     # Still open: it belongs to who gave it.
     assert not file.closed
+    # As spreadsheets write it.
+    assert [row.values for row in read_rows(io.BytesIO(b"\xef\xbb\xbfa,b\n1,2\n"), "csv")] == [{"a": "1", "b": "2"}]
 
 
 def test_parquet() -> None:
@@ -154,6 +175,12 @@ def test_parquet() -> None:
     assert [(row.number, row.values) for row in found] == [(1, {"a": 1, "b": "x"}), (2, {"a": 2, "b": None})]
     with pytest.raises(ImportFileError):
         list(read_rows(io.BytesIO(b"no parquet"), "parquet"))
+    # A time that no calendar of ours has.
+    late = io.BytesIO()
+    pq.write_table(pa.table({"a": pa.array([10**15], pa.timestamp("s"))}), late)
+    late.seek(0)
+    with pytest.raises(ImportFileError):
+        list(read_rows(late, "parquet"))
 
 
 def test_a_files_ending_says_its_format() -> None:
