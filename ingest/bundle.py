@@ -9,7 +9,7 @@ import orjson
 
 from ingest.access import Admission
 from ingest.anonymize import Shortener, shortener
-from ingest.answers import bad_request
+from ingest.answers import Refusal, bad_request
 from ingest.client_ip import given_address
 from ingest.gateway import Gateway
 from ingest.limits import MAX_USER_AGENT, TooLargeAltogether, line_limit, too_large
@@ -43,7 +43,7 @@ class _Moment:
     def __init__(self, client_ms: int | None, time_ms: int) -> None:
         self.client_ms = client_ms
         self.time_ms = time_ms
-        self.said = b'","time":%d,' % time_ms
+        self.said = b'","time":%d,"payload":' % time_ms
 
 
 class _Alike:
@@ -137,7 +137,7 @@ class Bundle:
         if alike is None and self._last is not None:
             alike = self._alike = _Alike(*self._last)
             alike.settled = self._is_settled(alike)
-        if alike is not None and alike.kind is event.kind and alike.whose == event[WHOSE]:
+        if alike is not None and event[WHOSE] == alike.whose and event.kind is alike.kind:
             settled = self._add_alike(alike, event, given_id, event_id)
             if settled is not None:
                 return settled
@@ -301,15 +301,22 @@ class Bundle:
             "sdk_name": event.sdk_name or self._written.sdk_name,
             "sdk_version": event.sdk_version or self._written.sdk_version,
         }
-        return b"".join((self._head, _dump(own)[1:-1], b',"event_id":"'))
+        try:
+            return b"".join((self._head, orjson.dumps(own)[1:-1], b',"event_id":"'))
+        except TypeError as error:
+            raise _too_deep() from error
 
     def _line(self, head: bytes, event_id: str, moment: _Moment, payload: dict[str, Any], limit: int) -> bytes:
-        line = b"".join((head, event_id.encode(), moment.said, _dump({"payload": payload})[1:]))
-        if len(line) > limit:
+        try:
+            line = b"".join((head, event_id.encode(), moment.said, orjson.dumps(payload), b"}"))
+        except TypeError as error:
+            raise _too_deep() from error
+        size = len(line)
+        if size > limit:
             raise too_large(limit)
-        if len(line) > self._room:
+        if size > self._room:
             raise TooLargeAltogether(self._most)
-        self._room -= len(line)
+        self._room -= size
         return line
 
     def _put(self, event: SentEvent, settled: Settled, line: bytes) -> list[bytes]:
@@ -363,9 +370,6 @@ def _head(project_id: str, protocol: str, client_id: str, sender: RequestSender)
 _remembered_head = lru_cache(maxsize=768)(_head)
 
 
-def _dump(raw: dict[str, Any]) -> bytes:
-    try:
-        return orjson.dumps(raw)
-    except TypeError as error:
-        # What came from JSON fails to be JSON again for one reason only.
-        raise bad_request("too_deep", "The properties are nested too deeply.") from error
+def _too_deep() -> Refusal:
+    # What came from JSON fails to be JSON again for one reason only.
+    return bad_request("too_deep", "The properties are nested too deeply.")

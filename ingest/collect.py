@@ -209,22 +209,27 @@ class Collect:
     def _only_verdict(self, bundle: Bundle, event: SentEvent | Refusal, admitted: _Admitted) -> Verdict:
         """As `_verdicts`, of a request that brought one event."""
         try:
-            verdict = self._verdict(bundle, event)
+            if isinstance(event, Refusal):
+                raise event
+            return bundle.add(event)
         except Refusal as refusal:
             self._blame(refusal, admitted)
-            raise
-        if type(verdict) is not Settled:
-            self._blame(verdict, admitted)
-        return verdict
+            return self._alone(refusal)
 
     async def _verdicts(self, bundle: Bundle, admitted: _Admitted) -> list[Verdict]:
         """What becomes of each event. Others get their turn in between: what an event takes is up to its sender."""
         verdicts = list[Verdict]()
+        append, add = verdicts.append, bundle.add
         events = admitted.submission.events
         until = monotonic() + _TURN_SECONDS
         try:
             for event in events.one_by_one() if isinstance(events, EventsLater) else events:
-                verdicts.append(self._verdict(bundle, event))
+                try:
+                    if isinstance(event, Refusal):
+                        raise event
+                    append(add(event))
+                except Refusal as refusal:
+                    append(self._alone(refusal))
                 if monotonic() > until:
                     await admitted.work.let_others()
                     until = monotonic() + _TURN_SECONDS
@@ -241,16 +246,12 @@ class Collect:
             verdict.vouched = admitted.admission.verified
             self._gateway.rules.blame(verdict, admitted.seen, admitted.request.headers, admitted.work.seconds)
 
-    def _verdict(self, bundle: Bundle, event: SentEvent | Refusal) -> Verdict:
-        try:
-            if isinstance(event, Refusal):
-                raise event
-            return bundle.add(event)
-        except Refusal as refusal:
-            if not self._protocol.partial or refusal.status >= 500 or isinstance(refusal, TooLargeAltogether):
-                raise  # not this event's fault: all of the request shall come again, or in parts
-            self._count_refusal(refusal)
-            return refusal
+    def _alone(self, refusal: Refusal) -> Refusal:
+        """The verdict of an event that is refused by itself, while others are taken."""
+        if not self._protocol.partial or refusal.status >= 500 or isinstance(refusal, TooLargeAltogether):
+            raise refusal  # not this event's fault: all of the request shall come again, or in parts
+        self._count_refusal(refusal)
+        return refusal
 
 
 def _echoed(headers: RequestHeaders) -> Headers:

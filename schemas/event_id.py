@@ -56,14 +56,18 @@ def new_event_id(time_ms: int) -> str:
 
 def new_event_ids(time_ms: int) -> Iterator[str]:
     """Fresh ids without end for the events of one request, each as `new_event_id`; those after the first count up from
-    it, which takes a fifth of the time.
+    it, which takes a tenth of the time.
     """
     first = new_event_id(time_ms)
     yield first
-    begins, number = first[:-12], int(first[-12:], 16)
+    begins, high, low = first[:-12], int(first[-12:-3], 16), int(first[-3:], 16)
     while True:
-        number = (number + 1) & 0xFFFFFFFFFFFF
-        yield f"{begins}{number:012x}"
+        stem = f"{begins}{high:09x}"
+        for number in range(low + 1, 4_096):
+            yield stem + _LAST_DIGITS[number]
+        high, low = (high + 1) & 0xFFFFFFFFF, -1
 
 
 _VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
+_LAST_DIGITS = tuple(f"{number:03x}" for number in range(4_096))
+"""Of an id; to write them anew each time costs more than all the rest of it."""
