@@ -91,6 +91,7 @@ class ClientIp:
     def __init__(self, trusted: tuple[str, ...], from_proxy: tuple[bytes, ...] = FROM_PROXY) -> None:
         """``trusted``: networks of proxies; ``from_proxy``: the headers they set, in order."""
         self._from_proxy = from_proxy
+        self._proxy_headers = frozenset(from_proxy)
         self._networks: list[IPv4Network | IPv6Network] = [ip_network(network) for network in trusted]
         self._is_trusted = lru_cache(maxsize=_CACHE)(self._look_up)
         self._forwarded = lru_cache(maxsize=_CACHE // 2)(self._walk)
@@ -113,7 +114,8 @@ class ClientIp:
 
     def seen(self, headers: Mapping[bytes, bytes], peer: str) -> str:
         """The address the request came from, by what can be believed: limits on senders count by it."""
-        if self._is_trusted(peer):
+        # Most requests have none of these headers.
+        if not self._proxy_headers.isdisjoint(headers) and self._is_trusted(peer):
             for name in self._from_proxy:
                 value = headers.get(name)
                 if value is None:

@@ -53,9 +53,8 @@ async def read_body(receive: Receive, declared: bytes | None, limit: int, arrivi
         went away in the middle; ``body_too_slow`` (408) and ``overloaded`` (503) as `Arriving.body` tells.
     """
     length = None
-    if declared is not None:
-        if not declared.isdigit() or len(declared) > 20 or (length := int(declared)) > limit:
-            raise too_large(limit)
+    if declared is not None and (not declared.isdigit() or len(declared) > 20 or (length := int(declared)) > limit):
+        raise too_large(limit)
     with arriving.body() as body:
         message = await receive()
         chunk: bytes = message.get("body", b"")
