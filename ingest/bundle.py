@@ -209,7 +209,7 @@ class Bundle:
                 self._write_sender(sender)
         # The worker takes the first of those that have one id.
         first = self._named.get((visitor.device_id, event_id)) if given_id else None
-        settled = first or Settled(event_id, *visitor)
+        settled = first or tuple.__new__(Settled, (event_id, *visitor))
         head = self._line_head(event, settled, ip, user_agent)
         also_id = f"{given_id}:also" if given_id else ""
         lines = self._write(event, settled, head, moment, also_id, ip, user_agent)

@@ -48,10 +48,10 @@ def new_event_id(time_ms: int) -> str:
     """A fresh id made by a gateway: UUIDv7 (RFC 9562), whose order follows ``time_ms`` and so compresses well. It need
     not be a secret, only unlike any other: asking the system each time would cost more than all the rest.
     """
-    random = f"{getrandbits(80):020x}"
-    time = f"{time_ms & 0xFFFFFFFFFFFF:012x}"
     # Version 7 and the variant's two bits (8, 9, a or b) stand where RFC 9562 has them; the rest is random.
-    return f"{time[:8]}-{time[8:]}-7{random[:3]}-{_VARIANT[random[3]]}{random[4:7]}-{random[7:19]}"
+    random = getrandbits(80) & 0x0FFF_3FFF_FFFF_FFFF_FFFF | 0x7000_8000_0000_0000_0000
+    digits = f"{(time_ms & 0xFFFFFFFFFFFF) << 80 | random:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def new_event_ids(time_ms: int) -> Iterator[str]:
