@@ -23,17 +23,20 @@ _HALVES = 48
 ACTIVE_DAYS = Table("active_days")
 """Ids as their hash (``cityHash64``), 0 for none: ``device`` and the ``profile`` that the event's sender named."""
 
-_FIRST_HALF = f"toUInt32(toUInt16(day)) * {_HALVES}"
-_EARLY = f"roundDown({_FIRST_HALF}, {{marks:Array(UInt32)}})"
-_LATE = f"roundDown({_FIRST_HALF} + {_HALVES - 1}, {{marks:Array(UInt32)}})"
-_BIT = "transform({0}, {{marks:Array(UInt32)}}, {{bits:Array(UInt64)}}, toUInt64(0))"
-# Where the second part begins; without meaning in a day of one part.
-_CUT = f"toUInt8(greatest({_LATE} - {_FIRST_HALF}, 0))"
-# A day lies in one part, or in two: a part is never shorter than a day.
+# For each day from the one before the first part to the last: the bits of the parts that its first and its last half
+# hour lie in (the same, or neighbours: a part is never shorter than a day), and the half hour that the second begins
+# with. The engine makes these lists once a question, which takes half the time of telling each row's parts by itself.
+_DAYS = "range({first_day:UInt32}, {last_day:UInt32} + 1)"
+_MARK = f"roundDown(d * {_HALVES} + {{0}}, {{{{marks:Array(UInt32)}}}})"
+_BIT = f"transform({_MARK}, {{{{marks:Array(UInt32)}}}}, {{{{bits:Array(UInt64)}}}}, toUInt64(0))"
+_AT = "[greatest(toUInt16(day), {first_day:UInt16}) - {first_day:UInt16} + 1]"
+_EARLY = f"arrayMap(d -> {_BIT.format(0)}, {_DAYS}){_AT}"
+_LATE = f"arrayMap(d -> {_BIT.format(_HALVES - 1)}, {_DAYS}){_AT}"
+_CUT = f"arrayMap(d -> toUInt8(greatest({_MARK.format(_HALVES - 1)} - d * {_HALVES}, 0)), {_DAYS}){_AT}"
 _BITS = (
-    f"if({_EARLY} = {_LATE}, {_BIT.format(_EARLY)}, bitOr("
-    f"if(bitAnd(halves, bitShiftLeft(toUInt64(1), {_CUT}) - 1) != 0, {_BIT.format(_EARLY)}, toUInt64(0)), "
-    f"if(bitShiftRight(halves, {_CUT}) != 0, {_BIT.format(_LATE)}, toUInt64(0))))"
+    f"if({_EARLY} = {_LATE}, {_EARLY}, bitOr("
+    f"if(bitAnd(halves, bitShiftLeft(toUInt64(1), {_CUT}) - 1) != 0, {_EARLY}, toUInt64(0)), "
+    f"if(bitShiftRight(halves, {_CUT}) != 0, {_LATE}, toUInt64(0))))"
 )
 
 _LINKS = (
@@ -93,12 +96,13 @@ def activity(period: Period, *, people: bool, before: Sequence[datetime] = (), e
     parameters: dict[str, Any] = {
         "marks": [0, *marks],
         "bits": [1 << at for at in range(len(starts) + 1)] + [0],
+        # All days before count as the one before the first part.
+        "first_day": max(marks[0] // _HALVES - 1, 0),
         "last_day": (marks[-1] - 1) // _HALVES,
     }
     conditions = ["day <= toDate({last_day:UInt16})"]
     if not ever:
-        conditions.append("day >= toDate({first_day:UInt16})")
-        parameters["first_day"] = marks[0] // _HALVES
+        conditions.append("day > toDate({first_day:UInt16})")
     return Activity(_of_people(conditions) if people else _of_devices(conditions), parameters)
 
 
