@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import JSON, Connection, DateTime, Engine, MetaData, Table, delete, insert, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from control.database import migrate, open_database
 from control.errors import ControlError
@@ -67,10 +68,15 @@ def _fill(engine: Engine, lines: Iterator[bytes]) -> None:
         tables = {table.name: table for table in _tables(connection)}
         for table in reversed(tables.values()):
             connection.execute(delete(table))
-        for line in lines:
-            entry = orjson.loads(line)
-            table = tables[entry["table"]]
-            connection.execute(insert(table), [_typed(table, entry["row"])])
+        for number, line in enumerate(lines, 2):
+            try:
+                entry = orjson.loads(line)
+                table = tables[entry["table"]]
+                connection.execute(insert(table), [_typed(table, entry["row"])])
+            except (ValueError, KeyError, TypeError, AttributeError, SQLAlchemyError) as error:
+                raise DumpError(
+                    f"Line {number} of the dump is no row of a control database: nothing was read."
+                ) from error
     migrate(engine)
 
 

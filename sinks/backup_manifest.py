@@ -16,6 +16,7 @@ CONTROL = "control.jsonl"
 """The control database."""
 LOG = "log"
 """Messages of Kafka's that belong to the backup."""
+FORMAT = 1
 _BLOCK = 1024 * 1024
 
 
@@ -44,7 +45,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: int = 1
+    format: int = FORMAT
     name: str
     created_at: str
     version: str
@@ -71,17 +72,25 @@ class Manifest(BaseModel):
 def read_manifest(folder: Path, name: str) -> Manifest:
     """The manifest of a backup.
 
-    :raises BackupError: there is no such backup, or it was not finished.
+    :raises BackupError: there is no such backup, it was not finished, or the folder has another backup's name.
     """
+    if name in ("", "..") or Path(name).name != name:
+        raise BackupError(f"{name or 'An empty name'} is no name of a backup: see weir backup list.")
     place = folder / name
     try:
-        return Manifest.model_validate_json((place / MANIFEST).read_bytes())
+        manifest = Manifest.model_validate_json((place / MANIFEST).read_bytes())
     except FileNotFoundError as error:
         if place.is_dir():
             raise BackupError(f"The backup {name} was not finished: remove {place}, and make another.") from error
         raise BackupError(f"There is no backup {name} in {folder}: see weir backup list.") from error
     except (OSError, ValidationError) as error:
         raise BackupError(f"The manifest of {name} cannot be read ({error}): the backup is of no use.") from error
+    if manifest.name != name:
+        # Else one folder's files would be compared, and those of the other restored.
+        raise BackupError(f"{place} holds the backup {manifest.name}: give the folder that name again.")
+    if manifest.format != FORMAT:
+        raise BackupError(f"The backup {name} is of another version of Weir: restore it with that one.")
+    return manifest
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -90,15 +99,15 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         file.write(manifest.model_dump_json(indent=1).encode())
 
 
-def list_backups(folder: Path) -> list[tuple[str, Manifest | None]]:
-    """All backups, oldest first; None for one that was not finished."""
-    found: list[tuple[str, Manifest | None]] = []
+def list_backups(folder: Path) -> list[tuple[str, Manifest | BackupError]]:
+    """All backups, oldest first; of one that is of no use as it is, what is to be done."""
+    found: list[tuple[str, Manifest | BackupError]] = []
     for place in sorted(folder.iterdir()) if folder.is_dir() else []:
         if place.is_dir():
             try:
                 found.append((place.name, read_manifest(folder, place.name)))
-            except BackupError:
-                found.append((place.name, None))
+            except BackupError as error:
+                found.append((place.name, error))
     return found
 
 

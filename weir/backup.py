@@ -73,7 +73,7 @@ def back_up(settings: Settings, *, incremental: bool, tell: Tell) -> Manifest:
 
 
 def _newest(folder: Path) -> str:
-    complete = [name for name, manifest in list_backups(folder) if manifest is not None]
+    complete = [name for name, manifest in list_backups(folder) if isinstance(manifest, Manifest)]
     if not complete:
         raise WeirError(f"There is no backup in {folder} to go on from: make a whole one first (weir backup).")
     return complete[-1]

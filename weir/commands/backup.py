@@ -31,13 +31,14 @@ def backup(context: click.Context, *, incremental: bool) -> None:
 @backup.command("list")
 def list_() -> None:
     """The backups there are, oldest first."""
+    from sinks.backup import BackupError
     from sinks.backup_manifest import list_backups
 
     folder = load().backups
     found = list_backups(folder)
     for name, manifest in found:
-        if manifest is None:
-            click.echo(f"{name}  NOT FINISHED: remove {folder / name}")
+        if isinstance(manifest, BackupError):
+            click.echo(f"{name}  NOT USABLE: {manifest}")
         else:
             click.echo(f"{name}  {readable_bytes(manifest.size):>12}  Weir {manifest.version}{_based(manifest.base)}")
     if not found:

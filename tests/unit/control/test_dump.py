@@ -75,3 +75,25 @@ def test_what_is_no_dump_changes_nothing(tmp_path: Path, lines: list[bytes]) -> 
     with pytest.raises(DumpError):
         load(engine, lines)
     assert list(dump(engine)) == before
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        b'{"table":"clien',
+        b'{"table":"nope","row":{}}',
+        b'{"table":"projects","row":{"nope":1}}',
+        b'{"table":"projects","row":5}',
+        b'{"table":"clients","row":{"id":"x"}}',
+        b'{"table":"organizations","row":{"id":"a","name":"A","created_at":"yesterday"}}',
+        b"[]",
+    ],
+    ids=["cut", "table", "column", "number", "incomplete", "time", "array"],
+)
+def test_a_dump_with_a_line_that_is_no_row_changes_nothing(tmp_path: Path, row: bytes) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'one.db'}")
+    migrate(engine)
+    before = list(dump(engine))
+    with pytest.raises(DumpError, match=f"Line {len(before) + 1}"):
+        load(engine, [*before, row])
+    assert list(dump(engine)) == before

@@ -53,7 +53,7 @@ def test_a_backup_is_what_was_written(tmp_path: Path) -> None:
     more = backup(tmp_path, "b", base="a")
     (tmp_path / "c").mkdir()
     assert read_manifest(tmp_path, "a") == made
-    assert [(name, manifest is not None) for name, manifest in list_backups(tmp_path)] == [
+    assert [(name, isinstance(manifest, Manifest)) for name, manifest in list_backups(tmp_path)] == [
         ("a", True),
         ("b", True),
         ("c", False),
@@ -100,6 +100,32 @@ def test_a_base_that_is_gone_or_another_one(tmp_path: Path) -> None:
     (tmp_path / "b" / MANIFEST).write_text("{")
     with pytest.raises(BackupError, match="cannot be read"):
         read_manifest(tmp_path, "b")
+
+
+def test_a_folder_with_another_backups_name_is_refused(tmp_path: Path) -> None:
+    backup(tmp_path, "a")
+    backup(tmp_path, "b")
+    # A copy under another name: its own files are what would be restored, and those of "a" what would be compared.
+    (tmp_path / "b" / MANIFEST).write_bytes((tmp_path / "a" / MANIFEST).read_bytes())
+    (tmp_path / "b" / "store" / "data.bin").write_bytes(b"damaged")
+    with pytest.raises(BackupError, match="holds the backup a"):
+        verify(tmp_path, "b", quiet)
+    assert "give the folder that name again" in str(dict(list_backups(tmp_path))["b"])
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../a", "a/", "a/../a"])
+def test_what_is_no_name_of_a_backup_is_refused(tmp_path: Path, name: str) -> None:
+    backup(tmp_path, "a")
+    with pytest.raises(BackupError, match="is no name of a backup"):
+        read_manifest(tmp_path, name)
+
+
+def test_a_manifest_of_another_format_is_refused(tmp_path: Path) -> None:
+    backup(tmp_path, "a")
+    manifest = tmp_path / "a" / MANIFEST
+    manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 2'))
+    with pytest.raises(BackupError, match="another version"):
+        read_manifest(tmp_path, "a")
 
 
 def test_a_backup_of_another_version_is_refused() -> None:
