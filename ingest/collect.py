@@ -186,17 +186,20 @@ class Collect:
             verdicts = await self._verdicts(bundle, admitted)
         # Kafka's time is nobody else's.
         turn.end()
-        if allowance is None:
-            await bundle.durable()
-        else:
-            taken = sum(isinstance(verdict, Settled) for verdict in verdicts)
+        taken = sum(isinstance(verdict, Settled) for verdict in verdicts) if allowance is not None else 0
+        if allowance is not None:
             allowance.take(taken)
-            try:
-                await bundle.durable()
-            except Refusal:
+        counts = bundle.counts
+        try:
+            durable = bundle.durable()
+            # What is not held while Kafka has its time need not be fetched from far away to be let go.
+            del bundle
+            await durable
+        except Refusal:
+            if allowance is not None:
                 allowance.give_back(taken)
-                raise
-        self._count(bundle.counts, admitted)
+            raise
+        self._count(counts, admitted)
         return protocol.accepted(request, verdicts)
 
     def _count(self, counts: Mapping[RawKind, int], admitted: _Admitted) -> None:

@@ -36,6 +36,7 @@ class _Envelope:
     partition: int
     timer: asyncio.TimerHandle | None = None
     lines: list[bytes] = field(default_factory=list)
+    """None any more once it is closed: their bytes are in its value then."""
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
     size: int = 0
     requests: list[Any] = field(default_factory=list)
@@ -123,27 +124,29 @@ class Envelopes:
         envelope = self._open.pop(partition)
         if envelope.timer is not None:
             envelope.timer.cancel()
+        lines, envelope.lines = envelope.lines, []
         sequence = self._sequence[partition] = self._sequence.get(partition, 0) + 1
         closed = time.perf_counter()
+        count = len(lines)
 
         def report(failure: str | None) -> None:
             self._under_way.end()
             self._metrics.delivery.observe(time.perf_counter() - closed)
-            self._settle(envelope, failure)
+            self._settle(envelope, count, failure)
 
         headers = envelope_headers(self._gateway, sequence)
         settled: Report = report
         if self._tracing is not None:
-            settled = self._tracing.closed(partition, len(envelope.lines), envelope.requests, headers, report)
+            settled = self._tracing.closed(partition, count, envelope.requests, headers, report)
         self._under_way.begin()
-        self._send(partition, join_lines(envelope.lines), headers, settled)
+        self._send(partition, join_lines(lines), headers, settled)
 
-    def _settle(self, envelope: _Envelope, failure: str | None) -> None:
+    def _settle(self, envelope: _Envelope, count: int, failure: str | None) -> None:
         self._bytes -= envelope.size
         self._metrics.in_flight.set(self._bytes)
         if failure is None:
             self._delivered.inc()
-            self._metrics.lines.observe(len(envelope.lines))
+            self._metrics.lines.observe(count)
             for future in envelope.waiting:
                 if not future.done():
                     future.set_result(None)
