@@ -192,15 +192,17 @@ class Collect:
         counts = bundle.counts
         try:
             durable = bundle.durable()
-            # What is not held while Kafka has its time need not be fetched from far away to be let go.
-            del bundle
+            # Made while Kafka has its time, and given only when all is durable. What is not held meanwhile need not be
+            # fetched from far away to be let go.
+            answer = protocol.accepted(request, verdicts)
+            del bundle, verdicts
             await durable
         except Refusal:
             if allowance is not None:
                 allowance.give_back(taken)
             raise
         self._count(counts, admitted)
-        return protocol.accepted(request, verdicts)
+        return answer
 
     def _count(self, counts: Mapping[RawKind, int], admitted: _Admitted) -> None:
         total = 0

@@ -144,7 +144,8 @@ class Protocol:
     """One protocol on the wire.
 
     ``parse`` raises `Refusal` for a request it can't take, and returns an `Answer` for one that brings no events.
-    ``accepted`` makes the answer when all that was taken is durable; verdicts are in the order of the events.
+    ``accepted`` makes the answer that is given once all that was taken is durable; verdicts are in the order of the
+    events.
     ``refused`` makes the answer to a request that was not taken at all, in the words the protocol's clients expect.
     """
 
