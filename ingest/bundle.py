@@ -129,9 +129,11 @@ class Bundle:
         :raises Refusal: 400 for an event that can't be stored, 401 for one that is filtered, 413 for one that is too
             large, 503 without a salt; `BotDropped`; `TooLargeAltogether` when nothing of the request can be taken.
         """
-        self._asked += 1
-        # Without an id of its own, the request's key names the event: its n-th.
-        given_id = event.event_id or (self._key and f"{self._key}:{self._asked}")
+        given_id = event.event_id
+        if self._key:
+            # Without an id of its own, the request's key names the event: its n-th.
+            self._asked += 1
+            given_id = given_id or f"{self._key}:{self._asked}"
         event_id = canonical_event_id(self._project.id, given_id) if given_id else next(self._new_ids)
         alike = self._alike
         if alike is None and self._last is not None:

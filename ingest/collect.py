@@ -214,7 +214,7 @@ class Collect:
     def _only_verdict(self, bundle: Bundle, event: SentEvent | Refusal, admitted: _Admitted) -> Verdict:
         """As `_verdicts`, of a request that brought one event."""
         try:
-            if isinstance(event, Refusal):
+            if not isinstance(event, SentEvent):
                 raise event
             return bundle.add(event)
         except Refusal as refusal:
@@ -230,7 +230,7 @@ class Collect:
         try:
             for event in events.one_by_one() if isinstance(events, EventsLater) else events:
                 try:
-                    if isinstance(event, Refusal):
+                    if not isinstance(event, SentEvent):
                         raise event
                     append(add(event))
                 except Refusal as refusal:

@@ -10,7 +10,7 @@ from ingest.answers import Answer, Refusal, bad_request
 from ingest.json_body import request_object
 from ingest.protocols.openpanel import credentials, refused
 from ingest.protocols.openpanel_operations import parse_operation
-from ingest.protocols.protocol import EventsLater, Protocol, Request, SentEvent, Submission, Verdict
+from ingest.protocols.protocol import EventsLater, Protocol, Request, SentEvent, Settled, Submission, Verdict
 from schemas.event_time import parse_iso_ms
 
 MAX_EVENTS = 2_000
@@ -83,12 +83,12 @@ def _accepted(_: Request, verdicts: Sequence[Verdict]) -> Answer:
     append = results.append
     taken = 0
     for verdict in verdicts:
-        if isinstance(verdict, Refusal):
-            append({"status": verdict.status, "reason": verdict.reason, "message": verdict.message})
-        else:
+        if isinstance(verdict, Settled):
             event_id, device_id, session_id = verdict
             append({"status": 200, "eventId": event_id, "deviceId": device_id, "sessionId": session_id})
             taken += 1
+        else:
+            append({"status": verdict.status, "reason": verdict.reason, "message": verdict.message})
     return Answer(200, orjson.dumps({"accepted": taken, "refused": len(results) - taken, "results": results}))
 
 
