@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterable, Iterator
 import orjson
 from clickhouse_connect.driver.client import Client
 
-from sinks.erased_rows import letter_texts
+from sinks.erased_rows import letter_texts, naming
 from sinks.sql_text import literal
 
 _LARGE = 64 * 1024 * 1024
@@ -63,8 +63,7 @@ def _queries(project_id: str, profile_ids: list[str], device_ids: list[str]) -> 
     profiles, devices = _list(profile_ids), _list(device_ids)
     its = f"(profile_id in {profiles} or (profile_id = '' and device_id in {devices}))"
     sessions = f"(select session_id from sessions where {project} and {its})"
-    texts = _array(sorted(letter_texts([*profile_ids, *device_ids])))
-    names = f"arrayExists(text -> position(%s, text) > 0, {texts})"
+    texts = letter_texts([*profile_ids, *device_ids])
     yield f"""
         select 'profile' as type, * except ({_PLACE}, ops_epoch, ops_partition, ops_offset, is_deleted)
         from profiles final
@@ -99,11 +98,12 @@ def _queries(project_id: str, profile_ids: list[str], device_ids: list[str]) -> 
     yield f"""
         select 'dead_letter' as type, * except ({_PLACE}, log_stamp) replace (
             toValidUTF8(
-                arrayStringConcat(arrayFilter(line -> {names % "line"}, splitByChar('\\n', value)), '\\n')
+                arrayStringConcat(arrayFilter(line -> {naming("line", texts)}, splitByChar('\\n', value)), '\\n')
             ) as value
         )
         from dead_letters
-        where ({project} or (project_id = '' and position(value, {literal(project_id)}) > 0)) and {names % "value"}
+        where ({project} or (project_id = '' and position(value, {literal(project_id)}) > 0))
+            and {naming("value", texts)}
     """
 
 

@@ -9,6 +9,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from sinks.erased_rows import Cut, count_rows, list_ids, put_in_force, take_unread_messages
+from sinks.person_export import export_person
 from tests.integration.sinks.arrivals import arrive, number
 
 pytestmark = pytest.mark.integration
@@ -102,6 +103,43 @@ def test_dead_letters_that_name_the_person_stay_away(schema: Client) -> None:
     assert letter(2, '{"profile_id":"adam"}', 9) == 1
     assert letter(3, '{"profile_id":"ada"}', 9, project="other") == 1
     assert letter(4, '{"project_id":"other","profile_id":"ada"', 9, project="") == 1
+
+
+def test_large_letters_are_not_held_as_often_as_somebody_was_erased(schema: Client) -> None:
+    def letters(offset: int, raw_offset: int, values: list[str]) -> None:
+        headers = {
+            "weir-project": "shop",
+            "weir-topic": "weir.raw",
+            "weir-epoch": str(EPOCH),
+            "weir-partition": "0",
+            "weir-offset": str(raw_offset),
+        }
+        told = {"names": list(headers), "texts": list(headers.values())}
+        arrive(
+            schema, "dead_letters", offset, [{"value": value, **told} for value in values], topic="weir.dead-letters"
+        )
+
+    padding = "x" * 500_000
+    large = [f'{{"profile_id":"p{number}","text":"{padding}"}}' for number in range(30)]
+    gone = {"profile": [f"p{number}" for number in range(200)]}
+    list_ids(schema, CUT, gone)
+    put_in_force(schema, CUT)
+    letters(0, 10, large)
+    assert number(schema, "select count() from dead_letters") == len(large)
+    # Once more, later: they are of before now.
+    again = Cut(8, "shop", EPOCH, (11, 20), CUT.erased_at + 1)
+    list_ids(schema, again, gone)
+    assert count_rows(schema, again, "dead_letters") == len(large)
+    put_in_force(schema, again)
+    letters(1, 10, ['{"profile_id":"p150"}', '{"profile_id":"p200"}'])
+    assert number(schema, "select count() from dead_letters") == len(large) + 1
+
+
+def test_any_id_can_be_exported(schema: Client) -> None:
+    person = "50% \\ 'off' %s {a}"
+    arrive(schema, "events", 0, [{**HERS["events"], **place(9), "profile_id": person}])
+    found = b"".join(export_person(schema, "shop", person, [person], []))
+    assert [orjson.loads(line)["type"] for line in found.splitlines()] == ["person", "event"]
 
 
 def test_others_rows_of_a_message_that_could_not_be_read_are_kept(schema: Client) -> None:
