@@ -22,11 +22,12 @@ from streams.erasures import Erasures
 from streams.filtering import unwanted
 from streams.known_devices import FORGOTTEN_MS, DeviceIndex, KnownDevices
 from streams.live import Seen
-from streams.prepare import Locate, Place, parse_line, prepare
+from streams.prepare import Place, parse_line, prepare
 from streams.processor import Outcome
 from streams.rejected import Rejected
 from streams.rows import Rows, Tally
 from streams.rules import ProjectRules, RulesBatch, abandoned
+from streams.sender import Locate
 from streams.sequences import Sequences
 
 CLOCK_KEY = b"\0clock"
@@ -162,7 +163,7 @@ class _Batch:
         self._devices = KnownDevices(
             owner._state, owner._index, owner._partition, owner._partitions, self._rules.forget
         )
-        self._erasures = owner._erasures
+        self._erasures, self._anybody_erased = owner._erasures, False
         if self._rules:
             self._rows.watch = self._rules.see
         self._lines = 0
@@ -233,6 +234,7 @@ class _Batch:
             self._rows.ledger("message", place, place.offset + 1, Tally(lines=1, dead=1))
             return
         counts = dict.fromkeys(_OUTCOMES, 0)
+        self._anybody_erased = bool(self._erasures)
         epoch, partition, offset, stamp = place.epoch, place.partition, place.offset, place.stamp
         for number, line in enumerate(lines):
             at = Place(epoch, partition, offset, number, stamp)
@@ -252,7 +254,7 @@ class _Batch:
             if raw.kind is RawKind.ERASE:
                 erase(raw, place, self._owner._partitions, self._devices, self._rules.forget, self._rows)
                 return "operations"
-            if self._erasures and self._erasures.covers(raw, place.stamp):
+            if self._anybody_erased and self._erasures.covers(raw, place.stamp):
                 return "filtered"
             project = self._projects.get(raw.project_id)
             event = prepare(raw, place, project, self._owner._locate)
@@ -265,7 +267,8 @@ class _Batch:
             raise
         except Exception as error:  # whatever a line provokes, only that line may die of it
             raise _Poison(place, f"{type(error).__name__}: {error}") from error
-        self._misplaced += device.placed < 0
+        if device.placed < 0:
+            self._misplaced += 1
         if not taken:
             return "repeated"
         if not (was_known and was_open):

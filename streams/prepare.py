@@ -5,18 +5,14 @@ dead letter and changes nothing else.
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from struct import Struct as Layout
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import orjson
 from msgspec import Struct
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from schemas.address import truncate_ip
-from schemas.agent import HINT_NAMES, MAX_USER_AGENT, Agent, override_agent, parse_agent
-from schemas.bots import bot_name
 from schemas.control import BotPolicy, ProjectRecord
 from schemas.event import Event, Source, Surroundings
 from schemas.event_id import canonical_event_id, event_id_at
@@ -25,33 +21,16 @@ from schemas.lenient_json import parse_lenient
 from schemas.raw_event import RawEvent
 from schemas.raw_line import RawLine, decode_line, raw_line
 from streams.columns import Columns
-from streams.enrich.geo import NOWHERE, Geo
-from streams.enrich.measures import MEASURED, PREVIOUS, SINGLE_VITALS, measured
-from streams.enrich.properties import safe_plain, safe_properties
 from streams.enrich.referrer import MAX_REFERRER
-from streams.enrich.revenue import NO_REVENUE, parse_revenue
-from streams.enrich.source import settle_source
-from streams.enrich.url import LONGEST_CACHED, Location, parse_location
+from streams.enrich.revenue import parse_revenue
+from streams.own_properties import own_properties, stored_names
+from streams.page import page_of
 from streams.payloads import Change, changes_of, read_payload
 from streams.rejected import Rejected, first_error
+from streams.sender import OVERRIDES, Locate, as_person, overridden, sender_of
 
 _DAY_MS = 24 * 3_600_000
-_CACHE_ENTRIES = 8_192
-_MAX_HINT = 512
-"""Characters of a hint that are looked at: what was looked up is remembered, and a foreign producer may send any."""
 _HALVES, _HALF = Layout(">QQ"), Layout(">Q")
-_TAKEN = frozenset(
-    {"__path", "__referrer", "__title", "__timestamp", "__revenue", "__currency", "__deviceId", "__ip", "__identify"}
-    | {"__language", "__screen", "__bot", "__bot_reasons", PREVIOUS}
-)
-"""Properties that have a column or a meaning of their own, or that only we may set: not stored as properties."""
-_BELOW_PREVIOUS = f"{PREVIOUS}."
-_PLACED = frozenset({"__query", "__hash", "__scroll_depth", "__web_vitals"})
-"""Properties that we set; a sender's own of that name is put below what we say."""
-_HINTS = frozenset(HINT_NAMES)
-_OVERRIDES = frozenset({"__os", "__osVersion", "__browser", "__browserVersion", "__device", "__brand", "__model"})
-"""What a sender may say of its device (``schemas.agent.override_agent``)."""
-_SPECIAL = _OVERRIDES | _PLACED | MEASURED
 _AROUND = frozenset({*Source.model_fields, *Surroundings.model_fields})
 _OF_ITS_MESSAGE = frozenset({"raw_epoch", "raw_partition", "raw_offset", "log_epoch"})
 BLANK_EVENT: Mapping[str, Any] = {
@@ -65,12 +44,6 @@ BLANK_EVENT: Mapping[str, Any] = {
 """All columns of an event but those of its source, its surroundings and its message, to be copied and filled."""
 
 
-class Locate(Protocol):
-    """Where an address is (``enrich.geo.GeoDatabase.locate``)."""
-
-    def __call__(self, ip: str) -> Geo: ...
-
-
 class Place(Struct, frozen=True, gc=False):
     """Where in the raw log a line lies, and the broker's stamp of its message in milliseconds."""
 
@@ -79,28 +52,6 @@ class Place(Struct, frozen=True, gc=False):
     offset: int
     line: int
     stamp: int
-
-
-class Sender(NamedTuple):
-    """What the user agent and the address of an event say. ``bot``: the crawler's name, empty for people; ``own``: the
-    columns ``ip`` and ``bot``.
-    """
-
-    surroundings: Columns
-    agent: Agent
-    bot: str
-    own: Columns
-
-
-class Page(NamedTuple):
-    """What an event's address and referrer say. ``own``: the columns ``path`` and ``origin``; ``properties``: what they
-    add to the event's own, made safe; None if that takes the event's own to know.
-    """
-
-    location: Location
-    own: Columns
-    source: Columns
-    properties: Mapping[str, Any] | None
 
 
 class Prepared(Struct, gc=False):
@@ -202,20 +153,20 @@ def prepare(raw: RawLine, place: Place, project: ProjectRecord | None, locate: L
     received, time = _times(raw, place, project)
     event_id = event_id_of(raw, place)
     name, given, groups, payload = read_payload(raw)
-    revenue = parse_revenue(given) if name == "revenue" else NO_REVENUE
-    if revenue.refused:
-        raise Rejected(revenue.refused, "A revenue event needs an amount in minor units.", raw.project_id)
-    page = page_of(_text(given, "__path"), _text(given, "__referrer")[:MAX_REFERRER], project.origins)
-    sender = _sender_of(raw, locate)
-    surroundings, seen = sender.surroundings, sender.own
-    is_plain = name not in SINGLE_VITALS and _SPECIAL.isdisjoint(given)
-    if not is_plain and not _OVERRIDES.isdisjoint(given):
-        surroundings = _surroundings(override_agent(sender.agent, given), locate(raw.ip) if raw.ip else NOWHERE)
-    bot = sender.bot
-    if bot and project.bot_policy is BotPolicy.KEEP:
-        bot, seen = "", Columns({**seen, "bot": ""})
-    properties = _properties(name, given, page, is_plain)
-    amount, currency = revenue.amount, revenue.currency or (project.currency if revenue.amount else "")
+    amount, currency = (0, "") if name != "revenue" else _revenue(given, raw, project)
+    path, referrer = given.get("__path"), given.get("__referrer")
+    if type(path) is not str or type(referrer) is not str:
+        path, referrer = _text(given, "__path"), _text(given, "__referrer")
+    page = page_of(path, referrer[:MAX_REFERRER], project.origins)
+    sender = sender_of(raw, given, locate)
+    stored = stored_names(tuple(given))
+    if stored is None and not OVERRIDES.isdisjoint(given):
+        sender = overridden(sender, given)
+    if sender.bot and project.bot_policy is BotPolicy.KEEP:
+        sender = as_person(sender)
+    properties = own_properties(name, given, page, stored)
+    surroundings = sender.surroundings
+    worth = _worth(groups, amount, currency) if groups or amount or currency else _WORTH_NOTHING
     created_at = clickhouse_time(time)
     title = given.get("__title")
     return Prepared(
@@ -225,13 +176,13 @@ def prepare(raw: RawLine, place: Place, project: ProjectRecord | None, locate: L
         id_hash(event_id),
         time,
         name == "screen_view",
-        bot,
+        sender.bot,
         amount,
         currency,
         page.own,
         page.source,
         surroundings,
-        (page.own, surroundings, seen, _told(raw, given, groups, amount, currency)),
+        (page.own, sender.columns, worth),
         {
             "project_id": raw.project_id,
             "event_id": event_id,
@@ -242,6 +193,7 @@ def prepare(raw: RawLine, place: Place, project: ProjectRecord | None, locate: L
             "created_at": created_at,
             "received_at": created_at if received == time else clickhouse_time(received),
             "title": title[:512] if type(title) is str else "",
+            "ip": sender.ip,
             "properties": properties,
             "raw_line": place.line,
         },
@@ -249,42 +201,12 @@ def prepare(raw: RawLine, place: Place, project: ProjectRecord | None, locate: L
     )
 
 
-def _told(raw: RawLine, given: Mapping[str, Any], groups: tuple[str, ...], revenue: int, currency: str) -> Columns:
-    """What the sender says of itself and of the event's worth, and what is the same in every event that was sent."""
-    language, screen = given.get("__language"), given.get("__screen")
-    if type(language) is not str or not language:
-        language = raw.hints.get("accept-language", "").split(",", 1)[0]
-    of_sender = (language[:35], screen[:20] if type(screen) is str else "", raw.sdk_name, raw.sdk_version)
-    return _plain(*of_sender) if not (groups or revenue or currency) else _worth(*of_sender, groups, revenue, currency)
+def _worth(groups: tuple[str, ...], revenue: int, currency: str) -> Columns:
+    """The columns in which nearly all events are alike."""
+    return Columns({"groups": groups, "revenue": revenue, "currency": currency})
 
 
-@lru_cache(maxsize=_CACHE_ENTRIES)
-def _plain(language: str, screen: str, sdk_name: str, sdk_version: str) -> Columns:
-    return _worth(language, screen, sdk_name, sdk_version, (), 0, "")
-
-
-def _worth(
-    language: str,
-    screen: str,
-    sdk_name: str,
-    sdk_version: str,
-    groups: tuple[str, ...],
-    revenue: int,
-    currency: str,
-) -> Columns:
-    return Columns(
-        {
-            "language": language,
-            "screen": screen,
-            "sdk_name": sdk_name,
-            "sdk_version": sdk_version,
-            "groups": groups,
-            "revenue": revenue,
-            "currency": currency,
-            "duration_ms": 0,
-            "synthesized": 0,
-        }
-    )
+_WORTH_NOTHING = _worth((), 0, "")
 
 
 def _times(raw: RawLine, place: Place, project: ProjectRecord) -> tuple[int, int]:
@@ -300,67 +222,12 @@ def _times(raw: RawLine, place: Place, project: ProjectRecord) -> tuple[int, int
     return received, time
 
 
-def _properties(name: str, given: Mapping[str, Any], page: Page, is_plain: bool) -> dict[str, Any]:
-    """The sender's own properties, what the page measured, and the address's query and fragment, made safe together, in
-    a new dict. ``is_plain``: nothing was measured, and none of the names is ours.
-    """
-    if is_plain and page.properties is not None:
-        plain = safe_plain(given, _TAKEN, page.properties)
-        if plain is not None:
-            return plain
-    own = {key: value for key, value in given.items() if key not in _TAKEN and not key.startswith(_BELOW_PREVIOUS)}
-    # Put in before they are made safe: a sender's own "__query" beside "__query.a" is a row that no store can read.
-    own |= _said_by(page.location)
-    own |= measured(name, given)
-    properties, _ = safe_properties(own)
-    return properties
-
-
-def _said_by(location: Location) -> dict[str, Any]:
-    """What an address adds to an event's properties: its query and fragment."""
-    said: dict[str, Any] = {}
-    if location.query:
-        said["__query"] = {key.replace(".", "_"): value for key, value in location.query}
-    if location.hash:
-        said["__hash"] = location.hash
-    return said
-
-
-def page_of(path: str, referrer: str, origins: tuple[str, ...]) -> Page:
-    """What an event's address and referrer say on a site of those origins. Never raises."""
-    return (_page if len(path) <= LONGEST_CACHED else _page.__wrapped__)(path, referrer, origins)
-
-
-@lru_cache(maxsize=_CACHE_ENTRIES)
-def _page(path: str, referrer: str, origins: tuple[str, ...]) -> Page:
-    location = parse_location(path)
-    properties, changed = safe_properties(_said_by(location))
-    own = Columns({"path": location.path, "origin": location.origin})
-    return Page(location, own, Columns(settle_source(referrer, location, origins)), None if changed else properties)
-
-
-def _sender_of(raw: RawLine, locate: Locate) -> Sender:
-    hints = raw.hints
-    given = None
-    if not _HINTS.isdisjoint(hints):
-        given = tuple([None if (hint := hints.get(name)) is None else hint[:_MAX_HINT] for name in HINT_NAMES])
-    return _sender(raw.user_agent[:MAX_USER_AGENT], given, raw.ip, locate(raw.ip) if raw.ip else NOWHERE)
-
-
-@lru_cache(maxsize=2 * _CACHE_ENTRIES)
-def _sender(user_agent: str, given: tuple[str | None, ...] | None, ip: str, geo: Geo) -> Sender:
-    hints = {name: value for name, value in zip(HINT_NAMES, given or (), strict=False) if value is not None}
-    agent = parse_agent(user_agent, hints)
-    bot = bot_name(user_agent)
-    return Sender(_surroundings(agent, geo), agent, bot, Columns({"ip": truncate_ip(ip), "bot": bot}))
-
-
-@lru_cache(maxsize=_CACHE_ENTRIES)
-def _surroundings(agent: Agent, geo: Geo) -> Columns:
-    """Columns of ``schemas.event.Surroundings``."""
-    columns = {**geo._asdict(), **agent._asdict()}
-    del columns["is_server"]
-    return Columns(columns)
+def _revenue(given: Mapping[str, Any], raw: RawLine, project: ProjectRecord) -> tuple[int, str]:
+    """Amount and currency. Raises Rejected."""
+    revenue = parse_revenue(given)
+    if revenue.refused:
+        raise Rejected(revenue.refused, "A revenue event needs an amount in minor units.", raw.project_id)
+    return revenue.amount, revenue.currency or (project.currency if revenue.amount else "")
 
 
 def _text(properties: Mapping[str, Any], name: str) -> str:

@@ -17,8 +17,8 @@ from schemas.event_time import clickhouse_time
 from streams.chunk import Chunk, cut
 from streams.devices import DevicesProcessor
 from streams.erasures import Erasures
-from streams.prepare import Locate
 from streams.processor import Outcome, Record
+from streams.sender import Locate
 from streams.state import apply_changes
 
 Rows = list[dict[str, Any]]

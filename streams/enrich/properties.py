@@ -13,7 +13,7 @@ throwing row would stop a partition. Hence a flat dict:
 """
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -50,17 +50,22 @@ def safe_properties(value: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     return flatten(value)
 
 
-def safe_plain(value: Mapping[str, Any], without: Set[str], more: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What `safe_properties` makes of ``value`` without the keys ``without``, and with what became ``more``, if none of
-    it has to be changed; else None. ``more`` is safe already, and below keys that ``value`` has none of.
+def is_plain_path(key: str) -> bool:
+    """Whether a key is a path of one segment that needs no change."""
+    return len(key) <= MAX_PATH and _is_plain_key(key)
+
+
+def safe_plain(value: Mapping[str, Any], keys: Iterable[str], more: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What `safe_properties` makes of these keys (plain paths) of ``value``, and of what became ``more``, if none of it
+    has to be changed; else None. ``more`` is safe already, and below keys that ``value`` has none of.
     """
     paths: dict[str, Any] = {}
-    for key, item in value.items():
-        if key in without:
-            continue
-        if len(key) > MAX_PATH or not _is_plain_key(key):
-            return None
-        if type(item) is str and len(item) <= MAX_TEXT and item.isascii() and "\0" not in item:
+    for key in keys:
+        item = value[key]
+        kind = type(item)
+        if (kind is str and len(item) <= MAX_TEXT and item.isascii() and "\0" not in item) or (
+            kind is float and -_INFINITY < item < _INFINITY
+        ):
             paths[key] = item
         elif not _put_plain(paths, key, 1, item):
             return None

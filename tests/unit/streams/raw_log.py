@@ -13,8 +13,8 @@ from schemas.topics import TOPICS
 from streams.chunk import Chunk
 from streams.devices import DevicesProcessor
 from streams.enrich.geo import NOWHERE, Geo
-from streams.prepare import Locate
 from streams.processor import Outcome, Processor, Record
+from streams.sender import Locate
 from streams.state import apply_changes
 
 PROJECT = "project-1"

@@ -9,7 +9,7 @@ from schemas import topics
 from schemas.control import ProjectRecord
 from schemas.event_time import MAX_AGE_MS, MAX_SKEW_MS
 from streams.devices import MAX_TAKEN_BYTES, MAX_TAKEN_LINES
-from streams.prepare import _sender
+from streams.sender import _sender
 from tests.unit.streams.raw_log import (
     HOUR,
     MINUTE,
