@@ -66,8 +66,10 @@ def measure_stages(events: Iterable[Mapping[str, Any]], per_envelope: int) -> St
     rows: list[tuple[dict[str, Any], tuple[Columns, ...]]] = []
     original = Rows.event
 
-    def noting(self: Rows, row: dict[str, Any], place: Place, month: int, shared: tuple[Columns, ...]) -> None:
-        original(self, row, place, month, shared)
+    def noting(
+        self: Rows, row: dict[str, Any], place: Place, month: int, shared: tuple[Columns, ...], session_month: int = 0
+    ) -> None:
+        original(self, row, place, month, shared, session_month)
         rows.append((row, (*shared, self._of_message(place))))
 
     with patch.object(Rows, "event", noting):

@@ -1,21 +1,27 @@
 """Columns that many rows have alike, with their JSON ready: what is the same in a thousand rows is written once."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import chain
-from operator import attrgetter
 from typing import Any
 
 import orjson
 
 
 class Columns(dict[str, Any]):
-    """Columns of a row by name, never changed once made. ``json``: they as they stand in the row, without braces."""
+    """Columns of a row by name, never changed once made. ``json``: they as in the row, a comma before each."""
 
     __slots__ = ("json",)
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         super().__init__(values)
-        self.json = orjson.dumps(values)[1:-1]
+        self.json = b"," + orjson.dumps(values)[1:-1] if values else b""
+
+
+@lru_cache(maxsize=8_192)
+def remembered_columns(names: tuple[str, ...], values: tuple[Any, ...]) -> Columns:
+    """Columns of these names and values, made once for all rows that have them."""
+    return Columns(dict(zip(names, values, strict=True)))
 
 
 class Row(Mapping[str, Any]):
@@ -44,7 +50,8 @@ class Row(Mapping[str, Any]):
 
 def row_json(own: Mapping[str, Any], shared: tuple[Columns, ...]) -> bytes:
     """The JSON object of a row of ``own`` columns (at least one) and shared ones; none may be there twice."""
-    return b"%b,%b}" % (orjson.dumps(own)[:-1], b",".join(map(_json, shared)))
-
-
-_json = attrgetter("json")
+    parts = [orjson.dumps(own)[:-1]]
+    for columns in shared:  # a comprehension takes half as long again
+        parts.append(columns.json)  # noqa: PERF401
+    parts.append(b"}")
+    return b"".join(parts)

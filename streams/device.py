@@ -5,6 +5,7 @@ rows that follow. What is wrong with an event was found out before (``prepare``)
 """
 
 from collections.abc import Callable, Container
+from operator import itemgetter
 from typing import Any
 
 from schemas.event import Source, Surroundings
@@ -13,7 +14,7 @@ from schemas.event_time import MAX_FUTURE_MS, MAX_SKEW_MS, clickhouse_time, mont
 from schemas.profile import ProfileOpKind
 from schemas.raw_event import RawKind, ReplayPayload
 from schemas.session_id import SESSION_TIMEOUT_MS
-from streams.columns import Columns
+from streams.columns import Columns, remembered_columns
 from streams.device_state import decode_device, encode_device, heard_of, kept_sessions
 from streams.enrich.measures import add_previous_view
 from streams.identity import links_of
@@ -115,8 +116,9 @@ class Device:
         """Where a session came from, and by which device and place: never changed, so the same in all its rows."""
         begun = self.beginnings.get(session["session_id"])
         if begun is None:
-            source, surroundings = ({name: session[name] for name in names} for names in (_SOURCE, _SURROUNDINGS))
-            begun = self.beginnings[session["session_id"]] = (Columns(source), Columns(surroundings))
+            source = remembered_columns(_SOURCE, _source(session))
+            begun = source, remembered_columns(_SURROUNDINGS, _surroundings(session))
+            self.beginnings[session["session_id"]] = begun
         return begun
 
     def flush(self, place: Place, rows: Rows) -> None:
@@ -163,8 +165,7 @@ def take(device: Device, event: Prepared, place: Place, rows: Rows) -> bool:
     if event.is_screen_view and session is device.current:
         _view(device, event)
     shared = (_source_of(device, session, event), *event.more)
-    rows.event(columns, place, month_of(event.time), shared)
-    rows.count("session_events", session["session_month"])
+    rows.event(columns, place, month_of(event.time), shared, session["session_month"])
     if device.newest is None or device.newest[0]["created_at"] <= columns["created_at"]:
         device.newest = (columns, shared)
     return True
@@ -219,15 +220,18 @@ def end_current(device: Device, place: Place, rows: Rows) -> None:
 
 def _session_of(device: Device, event: Prepared, profile_id: str, place: Place, rows: Rows) -> Session:
     """The session the event belongs to, as it is with the event in it."""
-    for session in (device.current, device.earlier):
-        if session is not None and joins(session, event.time):
-            _touch(device, session)
-            was = (session["profile_id"], session["started"])
-            extend(session, event, profile_id)
-            if profile_id and was != (profile_id, session["started"]):
-                _say_touch(session, event, place, rows)
-            return session
-    return _begin(device, event, profile_id, place, rows)
+    session = device.current
+    if session is None or not joins(session, event.time):
+        session = device.earlier
+        if session is None or not joins(session, event.time):
+            return _begin(device, event, profile_id, place, rows)
+    if session["session_id"] not in device.emitted:
+        _touch(device, session)
+    was = (session["profile_id"], session["started"]) if profile_id else None
+    extend(session, event, profile_id)
+    if was is not None and was != (profile_id, session["started"]):
+        _say_touch(session, event, place, rows)
+    return session
 
 
 def _begin(device: Device, event: Prepared, profile_id: str, place: Place, rows: Rows) -> Session:
@@ -286,6 +290,7 @@ def _source_of(device: Device, session: Session, event: Prepared) -> Columns:
 
 _SOURCE = tuple(Source.model_fields)
 _SURROUNDINGS = tuple(Surroundings.model_fields)
+_source, _surroundings = itemgetter(*_SOURCE), itemgetter(*_SURROUNDINGS)
 
 
 def _session_event(name: str, session: Session, time: int, place: Place) -> dict[str, Any]:

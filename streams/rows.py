@@ -35,14 +35,14 @@ _BLANK_LEDGER: dict[str, Any] = dict.fromkeys(LedgerRow.model_fields, ())
 _HEADERS: Headers = [(topics.HEADER_FORMAT, topics.FORMAT_VERSION.encode())]
 
 
-class _Envelope:
-    """Lines on their way to one partition of one topic."""
+class _Envelope(list[bytes]):
+    """Lines on their way to one partition of one topic, and the bytes there is room for."""
 
-    __slots__ = ("lines", "size")
+    __slots__ = ("room",)
 
     def __init__(self) -> None:
-        self.lines: list[bytes] = []
-        self.size = 0
+        super().__init__()
+        self.room = MAX_ENVELOPE_BYTES
 
 
 class Tally(Struct, frozen=True):
@@ -70,23 +70,28 @@ class Rows:
         self._partitions = partitions
         self._epochs = epochs
         self._open: dict[tuple[str, int], _Envelope] = {}
+        self._to_events = (topics.EVENTS, partition)
+        self._to_sessions = (topics.SESSIONS, partition)
         self._counts: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self._events: defaultdict[tuple[int, int], int] = defaultdict(int)
         self._dead: defaultdict[str, int] = defaultdict(int)
         self._message_offset = -1
         self._message = Columns({})
         self.watch: Callable[[Mapping[str, Any], tuple[Columns, ...]], None] | None = None
 
-    def event(self, row: dict[str, Any], place: Place, month: int, shared: tuple[Columns, ...]) -> None:
+    def event(
+        self, row: dict[str, Any], place: Place, month: int, shared: tuple[Columns, ...], session_month: int = 0
+    ) -> None:
         """A row of ``weir.events`` that a message at ``place`` led to, most of whose columns are shared with others;
-        ``watch`` sees all of it.
+        ``watch`` sees all of it. ``session_month``: of the session whose events it counts among, 0 for none.
         """
         if place.offset != self._message_offset:
             self._message, self._message_offset = self._of_message(place), place.offset
         shared = (*shared, self._message)
         if self.watch is not None:
             self.watch(row, shared)
-        self._put(topics.EVENTS, self._partition, row_json(row, shared))
-        self._counts["events", month] += 1
+        self._put(self._to_events, row_json(row, shared))
+        self._events[month, session_month] += 1
 
     def _of_message(self, place: Place) -> Columns:
         """The columns that all events of one message have alike."""
@@ -110,9 +115,9 @@ class Rows:
             "log_epoch": self._epochs[topics.SESSIONS],
         }
         if was is not None:
-            self._put(topics.SESSIONS, self._partition, row_json(session_row(was, -1, coordinates), shared))
+            self._put(self._to_sessions, row_json(session_row(was, -1, coordinates), shared))
         now["version"] = was["version"] + 1 if was is not None else 1
-        self._put(topics.SESSIONS, self._partition, row_json(session_row(now, 1, coordinates), shared))
+        self._put(self._to_sessions, row_json(session_row(now, 1, coordinates), shared))
 
     def identity(self, project_id: str, link: Link, time: int, place: Place) -> None:
         """A link to a profile, made or taken back."""
@@ -139,8 +144,7 @@ class Rows:
         }
         if change.groups:
             operation["groups"] = change.groups
-        target = partition_of(event.raw.project_id, owner, self._partitions)
-        self._put(topics.PROFILE_OPS, target, orjson.dumps(operation))
+        self._put_operation(event.raw.project_id, owner, operation)
         self.count("group_ops" if of_group else "profile_ops", month_of(event.time))
 
     def forget_profile(self, project_id: str, profile_id: str, said: ErasePayload, place: Place) -> None:
@@ -155,14 +159,14 @@ class Rows:
             "values": {"erasure": said.erasure, "partitions": said.partitions},
             **_raw_line(place),
         }
-        self._put(topics.PROFILE_OPS, partition_of(project_id, profile_id, self._partitions), orjson.dumps(operation))
+        self._put_operation(project_id, profile_id, operation)
         self.count("profile_ops", month_of(place.stamp))
 
     def notification(self, row: dict[str, Any]) -> None:
         """A row of ``weir.notifications``: a project's are all in one partition."""
         row["log_epoch"] = self._epochs[topics.NOTIFICATIONS]
         target = project_partition(row["project_id"], self._partitions)
-        self._put(topics.NOTIFICATIONS, target, orjson.dumps(row))
+        self._put((topics.NOTIFICATIONS, target), orjson.dumps(row))
 
     def replay(self, row: dict[str, Any], place: Place) -> None:
         """A row of ``weir.replay``."""
@@ -195,9 +199,13 @@ class Rows:
 
     def ledger(self, kind: str, place: Place, to_offset: int, tally: Tally) -> None:
         """Close the account of one raw message, or of a range without any."""
+        for (month, session_month), number in self._events.items():
+            self._counts["events", month] += number
+            if session_month:
+                self._counts["session_events", session_month] += number
+        self._events.clear()
         counts = sorted(self._counts.items())
-        if counts:
-            self._counts.clear()
+        self._counts.clear()
         row = dict(_BLANK_LEDGER)
         row["kind"] = kind
         row["raw_epoch"] = place.epoch
@@ -217,30 +225,37 @@ class Rows:
         self.watch = None  # which may refer to these rows
         for reason, number in self._dead.items():
             metrics.DEAD_LETTERS.labels(reason).inc(number)
-        for (topic, partition), envelope in self._open.items():
-            self._close(topic, partition, envelope)
+        for target, envelope in self._open.items():
+            self._close(target, envelope)
         self._open = {}
         return self.records
 
     def _add(self, topic: str, row: dict[str, Any]) -> None:
         row["log_epoch"] = self._epochs[topic]
-        self._put(topic, self._partition, orjson.dumps(row))
+        self._put((topic, self._partition), orjson.dumps(row))
 
-    def _put(self, topic: str, partition: int, line: bytes) -> None:
-        envelope = self._open.get((topic, partition))
+    def _put_operation(self, project_id: str, owner: str, operation: dict[str, Any]) -> None:
+        target = (topics.PROFILE_OPS, partition_of(project_id, owner, self._partitions))
+        envelope = self._open.get(target)
+        if envelope is not None and len(envelope) >= MAX_ENVELOPE_OPERATIONS:
+            self._close(target, envelope)
+            self._open[target] = _Envelope()
+        self._put(target, orjson.dumps(operation))
+
+    def _put(self, target: tuple[str, int], line: bytes) -> None:
+        """Append a line to what goes to this topic and partition."""
+        envelope, size = self._open.get(target), len(line)
         if envelope is None:
-            envelope = self._open[topic, partition] = _Envelope()
-        elif envelope.size + len(line) > MAX_ENVELOPE_BYTES or (
-            topic == topics.PROFILE_OPS and len(envelope.lines) >= MAX_ENVELOPE_OPERATIONS
-        ):
-            self._close(topic, partition, envelope)
-            envelope = self._open[topic, partition] = _Envelope()
-        envelope.lines.append(line)
-        envelope.size += len(line) + 1
+            envelope = self._open[target] = _Envelope()
+        elif size > envelope.room:
+            self._close(target, envelope)
+            envelope = self._open[target] = _Envelope()
+        envelope.append(line)
+        envelope.room -= size + 1
         self.rows += 1
 
-    def _close(self, topic: str, partition: int, envelope: _Envelope) -> None:
-        self.records.append(Record(topic, partition, _NEWLINE.join(envelope.lines), headers=_HEADERS))
+    def _close(self, target: tuple[str, int], envelope: _Envelope) -> None:
+        self.records.append(Record(*target, _NEWLINE.join(envelope), headers=_HEADERS))
 
 
 def _raw_line(place: Place) -> dict[str, int]:
