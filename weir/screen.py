@@ -16,6 +16,13 @@ def counted(number: int, one: str, several: str) -> str:
     return f"{number:,} {one if number == 1 else several}"
 
 
+def printable(text: str) -> str:
+    """What others have sent, in one line for a terminal: characters by which it would be steered, or that show nothing,
+    are written as escapes.
+    """
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 class StepView:
     """Shows the steps of a start or a stop while they happen; plain lines where there is no terminal.
 

@@ -1,6 +1,7 @@
 """`weir dead-letters`: look at what could not be processed, send it again, or drop it."""
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,7 +27,7 @@ from weir.clickhouse import clickhouse
 from weir.control_data import reading
 from weir.errors import WeirError
 from weir.prepare import sink_settings
-from weir.screen import counted
+from weir.screen import counted, printable
 from weir.settings import load
 
 _ALL = 2**63 - 1
@@ -70,13 +71,12 @@ def list_(*, project_id: str, reason: str, since_hours: float | None, decided: b
         click.echo("No dead letters.")
         return
     for each in summaries:
-        click.echo(
-            f"{each.letters:>9,}  {each.reason}  {each.project_id or '(no project)'}  newest {each.newest:%F %T}"
-        )
+        project = printable(each.project_id) or "(no project)"
+        click.echo(f"{each.letters:>9,}  {each.reason}  {project}  newest {each.newest:%F %T}")
     click.echo()
     for letter in letters:
         text = letter.value.decode("utf-8", "replace")
-        preview = (text if len(text) <= _PREVIEW else text[:_PREVIEW] + "…") or "(an empty message)"
+        preview = printable(text[:_PREVIEW]) + ("…" if len(text) > _PREVIEW else "") or "(an empty message)"
         click.echo(f"{letter.name}  {letter.stamp:%F %T}  {letter.reason}  {preview}")
 
 
@@ -84,7 +84,7 @@ def list_(*, project_id: str, reason: str, since_hours: float | None, decided: b
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def show(name: str, *, as_json: bool) -> None:
-    """All of one letter: why it died, and its original bytes."""
+    """All of one letter: why it died, and its original bytes; on a terminal what would steer it is escaped."""
     wanted = _names([name])
     with clickhouse(load()) as client:
         letters = list(read_letters(client, Selection(names=wanted, decided=True), 1))
@@ -102,9 +102,13 @@ def show(name: str, *, as_json: bool) -> None:
         ("stage", letter.stage),
         ("outcome", decided.get(letter.name, "open")),
     ):
-        click.echo(f"{label:<8} {text}")
+        click.echo(f"{label:<8} {printable(text)}")
     click.echo()
-    click.echo(letter.value)
+    if sys.stdout.isatty():
+        # Whoever sends letters must not steer the terminal of who looks at them.
+        click.echo("\n".join(map(printable, letter.value.decode("utf-8", "replace").split("\n"))))
+    else:
+        click.echo(letter.value)
 
 
 @dead_letters.command()

@@ -14,7 +14,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 def test_letters_are_listed_shown_sent_again_and_dropped(stack: Stack) -> None:
     project = f"nobody-{uuid4().hex[:8]}"
-    line = json.dumps({"kind": "track", "project_id": project, "event_id": "1", "payload": {"name": "x"}})
+    event = {"a": "\x9b2J\u202e", "kind": "track", "project_id": project, "event_id": "1", "payload": {"name": "x"}}
+    line = json.dumps(event, ensure_ascii=False)
     producer = Producer({"bootstrap.servers": stack.bootstrap})
     producer.produce(RAW, line.encode(), partition=0)
     producer.flush(30)
@@ -29,6 +30,8 @@ def test_letters_are_listed_shown_sent_again_and_dropped(stack: Stack) -> None:
     (letter,) = letters()
     assert letter["reason"] == "unknown_project"
     assert line in stack.weir("dead-letters", "show", letter["name"]).stdout
+    # Nobody steers the terminal of who looks at letters.
+    assert r'{"a": "\x9b2J\u202e"' in stack.weir("dead-letters", "list", "--project", project).stdout
     assert "1 letter was sent again" in stack.weir("dead-letters", "replay", letter["name"]).stdout
     # It died again, as another letter.
     stack.wait_for(lambda: [each["name"] for each in letters()] not in ([], [letter["name"]]), "it dies again")
