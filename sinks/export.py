@@ -37,7 +37,9 @@ def export(client: Client, source: Source, format_name: str, out: BinaryIO, prog
 def describe(client: Client, source: Source) -> list[Column]:
     """The columns of the source. Raises ExportError."""
     try:
-        rows = client.query(f"describe table ({source.shape})", source.parameters, settings={"readonly": 2}).result_rows
+        rows = client.query(
+            f"describe table ({source.shape}\n)", source.parameters, settings={"readonly": 2}
+        ).result_rows
     except ClickHouseError as error:
         raise _refused(source, error) from error
     return [Column(str(row[0]), str(row[1])) for row in rows]

@@ -115,15 +115,18 @@ class Csv(Format):
         self._write(",".join(_csv_name(column.name) for column in columns).encode() + b"\n")
 
     def select(self, query: str) -> str:
-        return f"select {', '.join(column.expression(arrow=False) for column in self._columns)} from ({query})"
+        return f"select {', '.join(column.expression(arrow=False) for column in self._columns)} from ({query}\n)"
 
     def feed(self, piece: bytes) -> None:
+        outside: list[bytes] = []
         for number, part in enumerate(piece.split(b'"')):
             if number:
                 self._is_quoted = not self._is_quoted
             if not self._is_quoted:
                 self.rows += part.count(b"\n")
-        self._last = (self._last + piece)[-_TAIL:]
+                outside.append(part)
+        # What stands in quotes is a value, and says whatever its sender liked.
+        self._last = (self._last + b"".join(outside))[-_TAIL:]
         self._write(piece)
 
     def end_query(self) -> None:
@@ -148,7 +151,7 @@ class Parquet(Format):
         self._size = 0
 
     def select(self, query: str) -> str:
-        return f"select {', '.join(column.expression(arrow=True) for column in self._columns)} from ({query})"
+        return f"select {', '.join(column.expression(arrow=True) for column in self._columns)} from ({query}\n)"
 
     def feed(self, piece: bytes) -> None:
         self._waiting.append(piece)

@@ -248,6 +248,13 @@ def test_what_cannot_be_exported_is_told(here: Stack, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
+def test_a_query_may_end_with_a_comment_and_values_say_anything(here: Stack, tmp_path: Path, ending: str) -> None:
+    file = tmp_path / f"said.{ending}"
+    said = weir("export", "--output", str(file), "--query", r"select 'x\nCode: 1. DB::Exception, y' as a -- of anybody")
+    assert (said.exit_code, "1 rows" in said.output) == (0, True), (said.output, said.exception)
+
+
 def test_every_table_can_be_exported(here: Stack, tmp_path: Path) -> None:
     names = str(weir("export").exception).removeprefix("Say which table: ").partition(";")[0].split(", ")
     assert {"events", "sessions", "profiles", "groups", "identities", "dead_letters", "events_hourly"} <= set(names)
