@@ -9,7 +9,7 @@ from uuid import UUID
 _NAMESPACE = UUID("8a5edab2-6f1e-4b53-9d0c-7d2f1a3c5e10")
 
 
-_CANONICAL = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_CANONICAL = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")  # a repeated group takes twice
 _DIGITS = 32
 """Of a UUID, however it is written."""
 
