@@ -69,10 +69,12 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     problems: Sequence[Any] = error.errors()
-    if any(problem["loc"][0] == "path" for problem in problems):
-        return _answer(404, "Not Found")
-    sentences = (f"{'.'.join(str(part) for part in problem['loc'][1:])}: {problem['msg']}" for problem in problems)
-    return _answer(400, "; ".join(sentences))
+    # What stands in the path is part of the address: a wrong one is no page, and the message says which there are.
+    in_path = [problem for problem in problems if problem["loc"][0] == "path"]
+    sentences = (
+        f"{'.'.join(str(part) for part in problem['loc'][1:])}: {problem['msg']}" for problem in in_path or problems
+    )
+    return _answer(404 if in_path else 400, "; ".join(sentences))
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

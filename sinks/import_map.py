@@ -232,9 +232,11 @@ def _time(row: Mapping[str, Any], name: str) -> int:
     if isinstance(value, datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=UTC)
         return round(aware.timestamp() * 1000)
+    if value is None or value == "":
+        raise RowRefused("not_a_row", f"{name}: it is missing.")
     found = parse_iso_ms(value) if isinstance(value, str) else None
     if found is None:
-        raise RowRefused("not_a_row", f"{name}: it is no time (2026-03-01T10:00:00.000Z).")
+        raise RowRefused("not_a_row", f"{name}: it is no time like 2026-03-01T10:00:00.000Z.")
     return found
 
 

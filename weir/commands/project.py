@@ -19,6 +19,7 @@ from control.records import project_record
 from schemas.control import BotPolicy, ProjectRecord
 from weir.control_data import changing, reading
 from weir.errors import WeirError
+from weir.screen import counted
 from weir.settings import load
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -126,8 +127,8 @@ def set_(project_id: str, origins: tuple[str, ...], **columns: Any) -> None:
     click.echo(_shown(found))
     if found.retention_days < kept:
         click.echo(
-            f"What is older than {found.retention_days} days is deleted for good when retention is applied next, which "
-            "the auditor does once a day (UTC): weir retention shows what that is.",
+            f"What is older than {counted(found.retention_days, 'day', 'days')} is deleted for good when retention is "
+            "applied next, which the auditor does once a day (UTC): weir retention shows what that is.",
             err=True,
         )
 
@@ -150,7 +151,8 @@ def _shown(record: ProjectRecord) -> str:
     lines = {
         "project": f"{record.id}: {record.name} (of {record.organization_id})",
         "origins": ", ".join(record.origins) or "none: every sender needs the secret",
-        "time": f"{record.timezone}, weeks begin on day {record.week_start}, kept for {record.retention_days} days",
+        "time": f"{record.timezone}, weeks begin on day {record.week_start}, "
+        f"kept for {counted(record.retention_days, 'day', 'days')}",
         "currency": record.currency,
         "bots": str(record.bot_policy),
         "filters": ", ".join(f"{each.kind} {each.value}" for each in record.filters) or "none",

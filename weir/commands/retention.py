@@ -15,6 +15,7 @@ from weir.clickhouse import clickhouse
 from weir.commands.entry import run
 from weir.errors import WeirError
 from weir.prepare import sink_settings
+from weir.screen import counted
 from weir.settings import load
 
 
@@ -44,14 +45,15 @@ def retention(*, apply_now: bool, yes: bool, as_json: bool) -> None:
                     retaining.complete(client, sinks, _tell)
                     due = retaining.find_due(client, days, datetime.now(UTC))
                     retaining.apply(client, sinks, due, _tell)
-                    _tell(f"property_values: {prune_values(client, sinks, datetime.now(UTC)):,} values taken")
+                    if pruned := prune_values(client, sinks, datetime.now(UTC)):
+                        _tell(f"property_values: {counted(pruned, 'value', 'values')} taken")
         except SinkError as error:
             raise WeirError(str(error)) from error
     if as_json:
         click.echo(json.dumps({"applied": apply_now, "days": days, "tables": [_said(each) for each in due]}, indent=2))
         return
     for project, kept in sorted(days.items()):
-        click.echo(f"{project}: kept for {kept} days")
+        click.echo(f"{project}: kept for {counted(kept, 'day', 'days')}")
     _show(due)
     if not any(due):
         click.echo("Nothing is older than it is kept.")

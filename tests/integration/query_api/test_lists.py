@@ -91,7 +91,9 @@ async def test_a_list_is_cut_after_its_best_rows(open_api: OpenApi) -> None:
         whole = (await http.get("/insights/shop/pages", params={"range": "30d"})).json()
         cut = (await http.get("/insights/shop/pages", params={"range": "30d", "limit": 2})).json()
         assert (await http.get("/insights/shop/pages", params={"limit": 0})).status_code == 400
-        assert (await http.get("/insights/shop/colour")).status_code == 404
+        nowhere = await http.get("/insights/shop/colour")
+        assert nowhere.status_code == 404
+        assert "'utm_source'" in nowhere.json()["message"]
     assert cut == whole[:2]
 
 

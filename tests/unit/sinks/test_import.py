@@ -75,8 +75,9 @@ def test_money_crawlers_and_servers() -> None:
     ("change", "reason", "told"),
     [
         ({"name": ""}, "not_a_row", "name"),
-        ({"created_at": "yesterday"}, "not_a_row", "created_at"),
-        ({"created_at": None}, "not_a_row", "created_at"),
+        ({"created_at": "yesterday"}, "not_a_row", "created_at: it is no time like"),
+        ({"created_at": None}, "not_a_row", "created_at: it is missing"),
+        ({"created_at": ""}, "not_a_row", "created_at: it is missing"),
         ({"properties": "{"}, "not_a_row", "properties"),
         ({"properties": [1]}, "not_a_row", "properties"),
         ({"groups": {"a": 1}}, "not_a_row", "groups"),

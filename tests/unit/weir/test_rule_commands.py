@@ -76,10 +76,10 @@ def test_what_kafka_does_not_take_is_stored_all_the_same(home: Path) -> None:
 
 
 def test_a_shorter_time_is_told_to_delete(home: Path) -> None:
-    for days, is_told in (("30", True), ("30", False), ("60", False), ("1", True)):
-        output, error = run(home, "project", "set", "demo", "--retention-days", days)
+    for kept, is_told in (("30 days", True), ("30 days", False), ("60 days", False), ("1 day", True)):
+        output, error = run(home, "project", "set", "demo", "--retention-days", kept.split()[0])
         assert error is None
-        assert (f"older than {days} days is deleted for good" in output) == is_told, (days, output)
+        assert (f"older than {kept} is deleted for good" in output) == is_told, (kept, output)
 
 
 def test_the_burst_of_a_limit_is_shown(home: Path) -> None:
