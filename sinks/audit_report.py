@@ -121,6 +121,9 @@ def render(report: AuditReport) -> str:
         f"{_range(part.ledger_from, part.ledger_to):>23}"
         for part in report.partitions
     ]
+    ahead = any((part.ledger_to or 0) > part.log_to for part in report.partitions)
+    if ahead and all(each.kind is not Kind.LOG_CUT for each in report.findings):
+        lines.append("  (the raw log as it was when the audit began; the ledger has gone on since)")
     log = f"{totals.raw_messages:,} messages ({totals.ticks:,} ticks, {totals.holes:,} holes)"
     lines += [
         "",

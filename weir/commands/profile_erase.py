@@ -70,7 +70,8 @@ def erasures(project_id: str, *, as_json: bool) -> None:
         click.echo(json.dumps(found, indent=1))
         return
     for each in found:
-        state = "done" if each["finished_at"] else f"NOT DONE ({each['state']}): run weir profile erase again"
+        done = f"done: what was received before {each['erased_at']}"
+        state = done if each["finished_at"] else f"NOT DONE ({each['state']}): run weir profile erase again"
         click.echo(f"{each['begun_at']}  {each['project_id']}  {each['profile_id']}  {state}")
     if not found:
         click.echo("Nobody was erased.")
