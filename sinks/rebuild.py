@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -28,6 +29,8 @@ from sinks.sql_text import identifier, literal
 _LOOKS = 3
 _EXAMPLES = 100
 _HALF_HOUR = "half_hour"
+_KINDS = ("fresh", "beside")
+"""The tables that new rows are made in, and those of months that are to be exchanged."""
 _SETTINGS = {"max_bytes_before_external_group_by": 1_000_000_000, "max_bytes_before_external_sort": 1_000_000_000}
 
 Progress = Callable[[str], None]
@@ -193,7 +196,9 @@ def _make_anew(
     """Make the pieces' rows beside the rollup, which may take long; then, with the pipe taken off, those that changed
     meanwhile once more; then exchange the month. What is done without the pipe does not grow with the month.
     """
-    fresh, beside = f"{rollup.table}_fresh", f"{rollup.table}_beside"
+    _drop_left(client, rollup)
+    # Names of their own: what a run that died had sent off last may be carried out after this one has begun.
+    fresh, beside = (f"{rollup.table}_{kind}_{uuid4().hex}" for kind in _KINDS)
     before = read_signatures(client, rollup, pieces[0])
     _make_empty(client, rollup, fresh)
     for number, day in enumerate(days := sorted({piece.date() for piece in pieces}), 1):
@@ -222,13 +227,21 @@ def _make_anew(
             f"alter table {identifier(rollup.table)} replace partition {{month:UInt32}} from {identifier(beside)}",
             {"month": month},
         )
-    for table in (beside, fresh):
-        client.command(f"drop table {identifier(table)}")
+    _drop_left(client, rollup)
     tell(f"{rollup.table}: {len(pieces)} {rollup.grain}s of {month} made anew")
 
 
+def _drop_left(client: Client, rollup: Rollup) -> None:
+    """Away with the tables that runs have made, this one or some that died."""
+    rows = client.query(
+        "select name from system.tables where database = currentDatabase() and match(name, {pattern:String})",
+        {"pattern": f"^{rollup.table}_({'|'.join(_KINDS)})(_[0-9a-f]{{32}})?$"},
+    ).result_rows
+    for (table,) in rows:
+        client.command(f"drop table if exists {identifier(str(table))}")
+
+
 def _make_empty(client: Client, rollup: Rollup, table: str) -> None:
-    client.command(f"drop table if exists {identifier(table)}")
     client.command(f"create table {identifier(table)} as {identifier(rollup.table)}")
 
 

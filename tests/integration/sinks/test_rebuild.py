@@ -1,11 +1,13 @@
 """Rollups are compared piece by piece with their tables, and made anew while rows come in."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from sinks.client import connect
 from sinks.migrate import migrate
@@ -104,9 +106,31 @@ def test_what_is_damaged_is_found_and_mended(filled: Client, settings: SinkSetti
     days = rebuild(filled, settings, rollup, BEGIN, END)
     assert days == (3 if rollup.grain == "day" else 6)
     assert _all(filled, rollup) == right
-    assert not filled.query(
-        "select name from system.tables where endsWith(name, '_beside') or endsWith(name, '_fresh')"
-    ).result_rows
+    assert not filled.query("select name from system.tables where match(name, '_(beside|fresh)')").result_rows
+
+
+def test_a_statement_of_a_run_that_died_does_not_reach_the_next(filled: Client, settings: SinkSettings) -> None:
+    of_runs = "select name from system.tables where match(name, '_(beside|fresh)')"
+    seen: list[set[str]] = []
+
+    def dies(said: str) -> None:
+        if "computed" in said:
+            seen.append({name for (name,) in filled.query(of_runs).result_rows})
+            raise KeyboardInterrupt
+
+    def goes_on(said: str) -> None:
+        if "computed" in said:
+            seen.append({name for (name,) in filled.query(of_runs).result_rows})
+            # What the other had sent off last.
+            with suppress(DatabaseError):
+                filled.command(f"insert into {seen[0].copy().pop()} select * from {EVENTS_HOURLY.table}")
+
+    with pytest.raises(KeyboardInterrupt):
+        remake(filled, settings, EVENTS_HOURLY, [NOON], dies)
+    remake(filled, settings, EVENTS_HOURLY, [NOON], goes_on)
+    assert seen[0].isdisjoint(seen[1])
+    assert not compare(filled, EVENTS_HOURLY, settle_seconds=0)
+    assert not filled.query(of_runs).result_rows
 
 
 def test_rows_that_come_meanwhile_are_in_it(filled: Client, settings: SinkSettings) -> None:
