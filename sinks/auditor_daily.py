@@ -10,7 +10,7 @@ from sinks.daily import DAYS_AT_ONCE, ROWS_AT_ONCE, DailyError, are_numbers_soun
 from sinks.daily_check import compare_folded, folded_in_use
 from sinks.daily_days import Day, DaySignature, runs_of
 from sinks.daily_due import Standing, find_standing
-from sinks.daily_manifest import forget, sweep
+from sinks.daily_manifest import forget, merge_months, sweep
 from sinks.errors import DeletionError
 from sinks.kafka_log import KafkaLog
 from sinks.settings import AuditorSettings, SinkSettings
@@ -59,6 +59,8 @@ def fold_days(
                     done += fold(client, settings, project_id, run, signatures=signatures)
                 metrics.folded(len(run))
                 metrics.days(standing.folded + done, standing.waiting - done)
+        if done or complete:
+            merge_months(client)
     except (ReprocessError, DailyError, DeletionError) as error:
         note(f"Days wait for being folded ({error})")
 

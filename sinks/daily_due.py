@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 
 from sinks.daily import Progress, fold, settled_signatures
 from sinks.daily_days import QUIET, Day, DaySignature, calendar, read_day_signatures
-from sinks.daily_manifest import read_folded
+from sinks.daily_manifest import merge_months, read_folded
 from sinks.retained import Retained, read_retained
 from sinks.rollup_pieces import NOTHING, piece_of, read_checked, read_signatures
 from sinks.rollups import FOLDED
@@ -136,7 +136,9 @@ def fold_between(
         if project_id in zones
     }
     signatures = settled_signatures(client, settings, wanted)
-    return sum(
+    folded = sum(
         fold(client, settings, project_id, days, progress, signatures[project_id])
         for project_id, days in wanted.items()
     )
+    merge_months(client)
+    return folded

@@ -12,13 +12,14 @@ from clickhouse_connect.driver.client import Client
 from sinks.daily_days import Day, DaySignature
 from sinks.deletion import delete_rows
 from sinks.rollup_pieces import at, joined
-from sinks.sql_text import literal
+from sinks.sql_text import identifier, literal
 
 TABLES = ("folded_values", "folded_pages")
 """What is there of a folded day."""
 _KEPT_MINUTES = 10
 """How long rows of a day that was folded anew or forgotten stay, for questions that are on their way."""
 _SWEPT_AT_ONCE = 1_000
+_MOST_PARTS = 3
 _COLUMNS = (
     *("project_id", "started", "ended", "revision", "is_forgotten"),
     *("events", "events_digest", "sessions", "sessions_digest"),
@@ -116,3 +117,17 @@ def sweep(client: Client) -> int:
             delete_rows(client, table, f"(project_id, revision) in ({rows})")
         swept += sum(int(number) for *_, number in stale)
     return swept
+
+
+def merge_months(client: Client) -> int:
+    """Make one part of each month that has more than a few, and say of how many: a question opens every column of each,
+    which takes longer than reading what it wants. Safe to repeat, at any time.
+    """
+    months = client.query(
+        "select table, partition_id from system.parts where active and database = currentDatabase() "
+        "and table in {tables:Array(String)} group by table, partition_id having count() > {most:UInt32} order by all",
+        {"tables": list(TABLES), "most": _MOST_PARTS},
+    ).result_rows
+    for table, month in months:
+        client.command(f"optimize table {identifier(str(table))} partition id {literal(str(month))} final")
+    return len(months)

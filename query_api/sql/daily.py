@@ -7,6 +7,7 @@ in no folded day. So the visitors of both together are counted exactly.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from query_api.sql.builder import In, Join, Query, Select, UnionAll, build
@@ -30,17 +31,23 @@ class FoldedDays:
     @property
     def parameters(self) -> dict[str, Any]:
         """Those of `FOLDED` and, if there is a rest, of `UNFOLDED`."""
-        found: dict[str, Any] = {"start": self.start, "end": self.end, "revisions": list(self.revisions)}
+        found: dict[str, Any] = {"months": _months(self.start, self.end), "revisions": list(self.revisions)}
         if self.rest:
             found["rest_starts"], found["rest_ends"] = map(list, zip(*self.rest, strict=True))
         return found
 
 
-FOLDED = (
-    "started >= toDateTime({start:UInt32}, 'UTC') and started < toDateTime({end:UInt32}, 'UTC') "
-    "and revision in {revisions:Array(UInt64)}"
-)
-"""The condition on rows of daily rollups: of a folded day, and of the revision that stands."""
+def _months(start: int, end: int) -> list[str]:
+    """The months (UTC) in which days of this stretch begin, as partitions are called."""
+    first, last = (datetime.fromtimestamp(moment, UTC) for moment in (start, end - 1))
+    numbers = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+    return [f"{number // 12}{number % 12 + 1:02d}" for number in numbers]
+
+
+FOLDED = "_partition_id in {months:Array(String)} and revision in {revisions:Array(UInt64)}"
+"""The condition on rows of daily rollups: of a folded day, and of the revision that stands, which no other day has. Its
+month is told by the part that it is in, and not looked up in each row.
+"""
 
 UNFOLDED = (
     "half_hour in (select toDateTime(arrayJoin(arrayFlatten(arrayMap((since, until) -> "

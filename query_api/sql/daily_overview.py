@@ -3,7 +3,7 @@
 from query_api.periods import Period
 from query_api.sql.builder import Query, Select, UnionAll, build
 from query_api.sql.daily import COUNTED, FOLDED, MERGED, UNFOLDED, UNITED, FoldedDays, numbers_of
-from query_api.sql.overview import OVER_SESSIONS, compared_parameters
+from query_api.sql.overview import OVER_SESSIONS, column_parameters
 from query_api.sql.tables import FOLDED_VALUES, SESSION_SUMS, VISITORS
 from query_api.sql.time import SETS, compared_columns
 
@@ -53,4 +53,4 @@ def overview(database: str, project_id: str, period: Period, found: FoldedDays) 
         UnionAll((_FOLDED, _SEEN, _BEGAN) if found.rest else (_FOLDED,)),
         group_by="current, bucket",
     )
-    return build(database, project_id, select, **{**compared_parameters(period), **found.parameters})
+    return build(database, project_id, select, **column_parameters(period), **found.parameters)

@@ -93,9 +93,14 @@ def overview(database: str, project_id: str, period: Period, *, rolled: bool | N
 
 def compared_parameters(period: Period) -> dict[str, Any]:
     """The parameters of a period and the one before, for `compared_columns` and `within`."""
+    both = Period(period.previous().start, period.end, period.interval)
+    return {**bounds(both), **column_parameters(period)}
+
+
+def column_parameters(period: Period) -> dict[str, Any]:
+    """Those for `compared_columns` alone."""
     previous = period.previous()
     return {
-        **bounds(Period(previous.start, period.end, period.interval)),
         "current_start": milliseconds(period.start.timestamp()),
         "buckets": [int(moment.timestamp()) for moment in [*previous.buckets(), *period.buckets()]],
     }
