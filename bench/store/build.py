@@ -10,8 +10,10 @@ import click
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
+from bench.store.questions import last_midnight
 from bench.store.traffic import DAY_MS, DAYS, ZONE, Traffic, insert_events, insert_sessions, session_ids
 from sinks.daily_due import fold_between
+from sinks.daily_manifest import forget
 from sinks.migrate import migrate
 from sinks.rebuild import remake
 from sinks.rollups import ROLLUPS
@@ -71,6 +73,9 @@ def build(client: Client, settings: SinkSettings, traffic: Traffic, days: int, p
     """
     if _build_part(client, settings, traffic, days, "weir") or not _is_folded(client):
         _fold(client, settings, traffic)
+    # Nobody folds today.
+    midnight = last_midnight(traffic)
+    forget(client, [(midnight - timedelta(days=1), midnight)])
     if plain:
         _make_plain(client)
         _build_part(client, settings, traffic, days, "plain")

@@ -56,10 +56,31 @@ class Question:
 
 def questions(traffic: Traffic) -> list[Question]:
     """All questions, about the newest days of the data."""
-    end = datetime.combine(datetime.fromtimestamp(traffic.end_ms / 1000, UTC).date(), time(), ZONE)
+    end = last_midnight(traffic) - timedelta(days=1)
     month = Period(end - timedelta(days=30), end, Interval.DAY)
     twelve_weeks = Period(end - timedelta(weeks=12), end, Interval.WEEK)
-    return [*_of_rollups(traffic, month), *_of_events(month), *_of_active_days(month, twelve_weeks)]
+    return [
+        *_of_rollups(traffic, month),
+        *_with_today(Period(month.start + timedelta(days=1), last_midnight(traffic), Interval.DAY)),
+        *_of_events(month),
+        *_of_active_days(month, twelve_weeks),
+    ]
+
+
+def last_midnight(traffic: Traffic) -> datetime:
+    """The end of the last whole day, which is kept from being folded and so stands for today."""
+    return datetime.combine(datetime.fromtimestamp(traffic.end_ms / 1000, UTC).date(), time(), ZONE)
+
+
+def _with_today(month: Period) -> list[Question]:
+    asked = (
+        ("overview", partial(Reader.overview, project_id=PROJECT, period=month)),
+        ("top pages", partial(Reader.pages, project_id=PROJECT, period=month, limit=10)),
+        ("top sources", _asked_by(Dimension.REFERRER_NAME, month)),
+        ("top countries", _asked_by(Dimension.COUNTRY, month)),
+        ("top events", partial(Reader.event_names, project_id=PROJECT, period=month, limit=10)),
+    )
+    return [Question(f"{name}, 30 days and the last of them today", (), (), 50, asked=each) for name, each in asked]
 
 
 def _of_rollups(traffic: Traffic, month: Period) -> list[Question]:
