@@ -138,7 +138,8 @@ def render(report: AuditReport) -> str:
     for finding in report.findings:
         lines.append(f"{finding.kind.value.upper()} ({finding.table}): {finding.summary}")
         lines += [f"    {example}" for example in finding.examples]
-    return "\n".join([*lines, "", f"Not clean: {len(report.findings)} findings."])
+    number = len(report.findings)
+    return "\n".join([*lines, "", f"Not clean: {number} {'finding' if number == 1 else 'findings'}."])
 
 
 def _range(start: int | None, end: int | None) -> str:
