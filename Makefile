@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 DEMO ?= --history 30d --rate 20 --duration 60s
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help up down demo status check test test-fast chaos bench bench-store lock format install install-dev page browser proxies clean
+.PHONY: help up down demo status check test test-long test-fast chaos bench bench-store lock format install install-dev page browser proxies clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ check: install-dev page-deps ## Formats, lint, types, import directions: the sam
 
 test: install-dev page browser proxies ## Every test, on a real broker, store and browser
 	$(BIN)/pytest -n 3 --dist loadfile --durations 15
+
+test-long: install-dev ## What takes minutes each: backups under load, a store that is killed again and again
+	$(BIN)/pytest -m long --durations 5
 
 test-fast: install-dev ## Tests that need no service
 	$(BIN)/pytest tests/unit tests/contract -q

@@ -47,6 +47,9 @@ _DECODER = Decoder(RawLine)
 def decode_line(line: bytes) -> RawLine | None:
     """The raw event of a line, or None where ``RawEvent`` has to be asked whether it is one. Never raises."""
     try:
+        if not line.isascii():
+            # The decoder passes over what nobody reads without looking whether it is UTF-8.
+            line.decode()
         return _DECODER.decode(line)
     except (ValueError, RecursionError):  # all of msgspec's errors are ValueErrors, and so are those of UTF-8
         return None

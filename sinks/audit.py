@@ -20,8 +20,8 @@ from sinks.client import connect
 from sinks.daily_check import compare_folded, daily_findings, folded_in_use
 from sinks.errors import AuditError
 from sinks.kafka_log import KafkaLog, Reach
-from sinks.rebuild import Differing, compare
 from sinks.retained import Retained, read_retained
+from sinks.rollup_compare import Differing, compare
 from sinks.rollups import ROLLUPS, Rollup
 from sinks.settings import SinkSettings
 from sinks.tables import TABLES

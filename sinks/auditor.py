@@ -25,8 +25,9 @@ from sinks.disturbances import last_disturbance
 from sinks.errors import DeletionError, RebuildError, SinkError
 from sinks.kafka_log import KafkaLog
 from sinks.property_values import prune_values
-from sinks.rebuild import compare, repair
+from sinks.rebuild import repair
 from sinks.retained import read_retained
+from sinks.rollup_compare import compare
 from sinks.rollup_pieces import NOTHING, Signatures, read_checked, read_signatures, write_checked
 from sinks.rollups import ROLLUPS, Rollup
 from sinks.settings import AuditorSettings, SinkSettings

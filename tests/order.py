@@ -15,7 +15,6 @@ LONGEST = (
     "tests/integration/weir/test_supervisor.py",
     "tests/integration/docs/test_archive_docs.py",
     "tests/integration/docs/test_export_docs.py",
-    "tests/integration/weir/test_backup.py",
     "tests/integration/archive/test_reprocess.py",
     "tests/integration/test_docs.py",
     "tests/integration/streams/test_guarantee.py",

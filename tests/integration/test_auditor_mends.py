@@ -10,7 +10,7 @@ from tests.chaos import findings, stored_numbers, traffic_for
 from tests.stack import running_stack
 from weir.local.ports import free_ports
 
-pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.chaos, pytest.mark.timeout(600)]
 
 KILLS = 2
 SHORT = ("event_visitors", "visits")

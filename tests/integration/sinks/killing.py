@@ -16,7 +16,8 @@ from schemas import topics
 from sinks.client import connect
 from sinks.errors import SinkError
 from sinks.migrate import migrate
-from sinks.rebuild import compare, repair
+from sinks.rebuild import repair
+from sinks.rollup_compare import compare
 from sinks.rollups import ROLLUPS
 from sinks.settings import SinkSettings
 from tests.integration.sinks import rows

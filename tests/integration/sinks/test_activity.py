@@ -19,8 +19,8 @@ from query_api.sql.lifecycle import lifecycle
 from query_api.sql.retention import retention
 from query_api.sql.stickiness import stickiness
 from sinks.migration_files import read_migrations
-from sinks.rebuild import compare
 from sinks.rendering import render
+from sinks.rollup_compare import compare
 from sinks.rollups import ACTIVE_DAYS
 from tests.integration.sinks.store import Store
 

@@ -11,7 +11,8 @@ from schemas.control import LogRecord
 from schemas.dead_letter import DeadLetter
 from sinks.audit import audit
 from sinks.audit_report import AuditReport, Finding, Kind, render
-from sinks.rebuild import compare, repair
+from sinks.rebuild import repair
+from sinks.rollup_compare import compare
 from sinks.rollups import EVENTS_HOURLY, ROLLUPS
 from tests.integration.ingest.gateway_process import poll_until
 from tests.integration.sinks import rows

@@ -17,7 +17,7 @@ from sinks.audit import audit
 from sinks.audit_report import AuditReport, Kind, render
 from sinks.auditor import Auditor, last_clean, read_reports
 from sinks.auditor_metrics import AuditorMetrics, Health, served
-from sinks.rebuild import compare
+from sinks.rollup_compare import compare
 from sinks.rollup_pieces import read_checked
 from sinks.rollups import EVENTS_HOURLY, ROLLUPS
 from sinks.settings import AuditorSettings

@@ -7,7 +7,7 @@ from clickhouse_connect.driver.client import Client
 from bench.store.ask import ask
 from bench.store.build import PLAIN, build, opened_store, prepared
 from bench.store.traffic import insert_events
-from sinks.rebuild import compare
+from sinks.rollup_compare import compare
 from sinks.rollups import ROLLUPS
 
 EVENTS = 90_000

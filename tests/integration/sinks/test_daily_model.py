@@ -89,7 +89,7 @@ def test_whatever_happens_in_whatever_order(databases: Databases, store: Store) 
     run_state_machine_as_test(
         Past,
         settings=settings(
-            max_examples=6,
+            max_examples=3,
             stateful_step_count=12,
             deadline=None,
             derandomize=True,

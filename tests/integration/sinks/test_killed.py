@@ -9,7 +9,7 @@ from tests.broker import Broker
 from tests.integration.sinks.killing import kill_again_and_again
 from tests.integration.sinks.store import running_store
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(900)]
 
 
 def test_a_store_that_is_killed_again_and_again_is_exact(own_broker: Broker, tmp_path: Path) -> None:

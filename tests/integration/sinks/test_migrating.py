@@ -14,7 +14,7 @@ from schemas import topics
 from sinks.client import connect
 from sinks.migrate import migrate, plan
 from sinks.migration_files import newest_pipes, read_migrations
-from sinks.rebuild import compare
+from sinks.rollup_compare import compare
 from sinks.rollups import ROLLUPS
 from tests.broker import REPOSITORY, Broker
 from tests.integration.sinks import rows

@@ -9,7 +9,8 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicP
 
 from schemas import topics
 from schemas.dead_letter import DeadLetter
-from sinks.rebuild import compare, repair
+from sinks.rebuild import repair
+from sinks.rollup_compare import compare
 from sinks.rollups import EVENTS_HOURLY
 from tests.integration.sinks import rows
 from tests.integration.sinks.store import Pipeline, lines, until

@@ -7,7 +7,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from sinks.property_values import prune_values
-from sinks.rebuild import compare, rebuild
+from sinks.rebuild import rebuild
+from sinks.rollup_compare import compare
 from sinks.rollups import PROPERTY_VALUES
 from sinks.settings import SinkSettings
 from tests.integration.sinks import rows

@@ -11,7 +11,8 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from sinks.client import connect
 from sinks.migrate import migrate
-from sinks.rebuild import compare, rebuild, remake, repair
+from sinks.rebuild import rebuild, remake, repair
+from sinks.rollup_compare import compare
 from sinks.rollup_pieces import NOTHING, read_checked, read_signatures, write_checked
 from sinks.rollups import ACTIVE_DAYS, EVENTS_HOURLY, ROLLUPS, Rollup
 from sinks.settings import SinkSettings

@@ -13,8 +13,9 @@ from sinks import retention
 from sinks.audit import audit
 from sinks.audit_report import AuditReport, render
 from sinks.kafka_log import KafkaLog
-from sinks.rebuild import compare, left_alone, rebuild
+from sinks.rebuild import left_alone, rebuild
 from sinks.retained import read_retained
+from sinks.rollup_compare import compare
 from sinks.rollups import ROLLUPS
 from tests.integration.sinks import rows
 from tests.integration.sinks.arrivals import arrive, number

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from sinks.rebuild import compare, rebuild, repair
+from sinks.rebuild import rebuild, repair
+from sinks.rollup_compare import compare
 from sinks.rollups import ROLLUPS, Rollup
 from sinks.settings import SinkSettings
 from tests.integration.sinks import rows

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from sinks.rebuild import compare, repair
+from sinks.rebuild import repair
+from sinks.rollup_compare import compare
 from sinks.rollups import TOUCHES
 from sinks.settings import SinkSettings
 from tests.integration.sinks import rows

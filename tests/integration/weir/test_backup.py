@@ -18,7 +18,7 @@ from tests.integration.weir.test_erasure import Shop
 from tests.stack import Stack
 from tests.traffic import Traffic
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.integration, pytest.mark.long, pytest.mark.timeout(1500)]
 
 NUMBERS = """
 select (select count() from weir.events), (select uniqExact(event_id, name) from weir.events),

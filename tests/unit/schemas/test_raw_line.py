@@ -65,6 +65,15 @@ def test_the_fields_are_the_same() -> None:
     assert decode_line(orjson.dumps(GOOD)) is not None
 
 
+def test_what_nobody_reads_is_utf_8_too() -> None:
+    line = orjson.dumps({**GOOD, "more": "x"})
+    for place in (b'"more"', b'"x"'):
+        damaged = line.replace(place, place[:-1] + b'\x80"')
+        assert decode_line(damaged) is None
+        agree(damaged)
+    assert decode_line(line.replace(b'"x"', '"é"'.encode())) is not None
+
+
 @settings(max_examples=400, deadline=None)
 @given(EVENTS, st.data())
 def test_what_is_decoded_is_what_the_model_says(event: dict[str, Any], data: st.DataObject) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from sinks.audit import damaged_tables, rollup_finding
 from sinks.audit_report import Finding, Kind
-from sinks.rebuild import Differing
+from sinks.rollup_compare import Differing
 from sinks.rollups import EVENTS_HOURLY
 
 DIFFERING = Differing({datetime(2026, 3, 1, tzinfo=UTC): 2})
