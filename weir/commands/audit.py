@@ -4,10 +4,12 @@ import sys
 
 import click
 
+from control.erasures import DONE, list_erasures
 from sinks.audit import audit as run_audit
 from sinks.audit_report import render
 from sinks.auditor import last_clean
 from sinks.errors import SinkError
+from weir.control_data import reading
 from weir.errors import WeirError
 from weir.prepare import sink_settings
 from weir.services import PATIENT_SECONDS, ask
@@ -45,8 +47,8 @@ def audit(*, as_json: bool, quick: bool, seconds: float) -> None:
         )
     except SinkError as error:
         raise WeirError(str(error), status=COULD_NOT_LOOK) from error
-    if (note := _spooled(settings)) is not None:
-        report = report.model_copy(update={"notes": (*report.notes, note)})
+    notes = [note for note in (_spooled(settings), unfinished_erasures(settings)) if note is not None]
+    report = report.model_copy(update={"notes": (*report.notes, *notes)})
     click.echo(report.model_dump_json(indent=2) if as_json else render(report))
     sys.exit(0 if report.clean else 1)
 
@@ -58,6 +60,21 @@ def _spooled(settings: Settings) -> str | None:
         return None
     number = "Some" if spool.envelopes is None else f"{spool.envelopes:,}"
     return f"{number} envelopes wait in the gateway's spool for Kafka ({spool.bytes:,} bytes)."
+
+
+def unfinished_erasures(settings: Settings) -> str | None:
+    """What makes rows and sessions differ for as long as an erasure is under way, or after one that broke off."""
+    try:
+        with reading(settings) as session:
+            projects = sorted({row.project_id for row in list_erasures(session) if row.stage != DONE})
+    except WeirError:
+        return None
+    if not projects:
+        return None
+    return (
+        f"In {', '.join(projects)} an erasure is not done: until it is, the ledger and the tables may differ there. "
+        "Complete it with weir profile erase; weir profile erasures says whose."
+    )
 
 
 def _cannot_look(settings: Settings) -> str | None:

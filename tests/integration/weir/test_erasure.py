@@ -25,6 +25,7 @@ from tests.broker import REPOSITORY
 from tests.stack import Stack
 from weir.cli import cli
 from weir.clickhouse import clickhouse
+from weir.commands.audit import unfinished_erasures
 from weir.erasure import erase_person
 from weir.prepare import sink_settings
 from weir.settings import load
@@ -150,6 +151,7 @@ DEATHS = ("ids and", "events:", "deleting from sessions", "making events_hourly"
 def erase_with_deaths(shop: Shop, any_id: str) -> dict[str, Any]:
     """The receipt of an erasure that dies at each of these places; she comes by in between."""
     waiting = list(DEATHS)
+    notes: list[str] = []
 
     def tell(doing: str) -> None:
         if waiting and waiting[0] in doing:
@@ -158,8 +160,11 @@ def erase_with_deaths(shop: Shop, any_id: str) -> dict[str, Any]:
 
     while True:
         try:
-            return erase_person(load(), shop.id, any_id, tell=tell)
+            receipt = erase_person(load(), shop.id, any_id, tell=tell)
+            assert notes[-1].startswith(f"In {shop.id} an erasure is not done")
+            return receipt
         except Died:
+            notes.append(unfinished_erasures(load()) or "")
             shop.visit("bob-phone", "bob", "met_her")
 
 
@@ -231,3 +236,4 @@ def test_a_person_is_exported_erased_and_begins_anew(
     assert shop.rows("events", "profile_id = 'carol'") == 0
     audit = stack.audit()
     assert audit["findings"] == [], audit["findings"]
+    assert not any("an erasure is not done" in note for note in audit["notes"])
