@@ -67,9 +67,14 @@ def finish(row: Erasure, removed: Mapping[str, int], cut: Mapping[str, Any]) -> 
     row.stage, row.progress, row.finished_at = DONE, {"cut": dict(cut)}, datetime.now(UTC)
 
 
+def list_unfinished(session: Session, project_id: str = "") -> list[Erasure]:
+    """Those of `list_erasures` that are under way or broke off."""
+    return [row for row in list_erasures(session, project_id) if row.stage != DONE]
+
+
 def find_unfinished(session: Session, project_id: str, any_id: str) -> Erasure | None:
     """An erasure under way of the person that has or had this id."""
-    for row in list_erasures(session, project_id):
-        if row.stage != DONE and any_id in (row.profile_id, *row.profile_ids, *row.device_ids):
+    for row in list_unfinished(session, project_id):
+        if any_id in (row.profile_id, *row.profile_ids, *row.device_ids):
             return row
     return None

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import KafkaException
 
-from control.erasures import DONE, list_erasures
+from control.erasures import list_unfinished
 from schemas.control import LogRecord
 from schemas.topics import RAW
 from sinks.shadow.apply import apply, fingerprints
@@ -90,7 +90,7 @@ def run(settings: Settings, period: Period, tell: Tell) -> list[TableDifference]
 def _refuse_while_erasing(settings: Settings) -> None:
     """An erasure that broke off has told the ledger, perhaps, of rows that are still there."""
     with reading(settings) as session:
-        left = [row.profile_id for row in list_erasures(session) if row.stage != DONE]
+        left = [row.profile_id for row in list_unfinished(session)]
     if left:
         raise WeirError(f"The erasure of {left[0]} is not done yet: complete it with weir profile erase.")
 

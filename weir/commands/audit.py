@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from control.erasures import DONE, list_erasures
+from control.erasures import list_unfinished
 from sinks.audit import audit as run_audit
 from sinks.audit_report import render
 from sinks.auditor import last_clean
@@ -66,7 +66,7 @@ def unfinished_erasures(settings: Settings) -> str | None:
     """What makes rows and sessions differ for as long as an erasure is under way, or after one that broke off."""
     try:
         with reading(settings) as session:
-            projects = sorted({row.project_id for row in list_erasures(session) if row.stage != DONE})
+            projects = sorted({row.project_id for row in list_unfinished(session)})
     except WeirError:
         return None
     if not projects:
